@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,6 +122,7 @@ class EventCatalog:
     source: str = ""
     parent: EventCatalog | None = None
     extras: Mapping[tuple[str, Ticker], Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
+    named: bool = False  # cut out by id: then the status does not matter
 
     @property
     def whole(self) -> EventCatalog:
@@ -136,8 +137,8 @@ class EventCatalog:
         empty: Mapping[str, Any] = MappingProxyType({})
         return [Pair(e, k, self.extras.get((e.id, k.ticker), empty)) for e in self.events for k in e.tickers]
 
-    def _cut(self, events: Iterable[Event]) -> EventCatalog:
-        return EventCatalog(tuple(events), self.source, self, self.extras)
+    def _cut(self, events: Iterable[Event], named: bool = False) -> EventCatalog:
+        return EventCatalog(tuple(events), self.source, self, self.extras, named or self.named)
 
     def get(self, event_id: str) -> Event:
         for event in self.events:
@@ -147,7 +148,7 @@ class EventCatalog:
 
     def __getitem__(self, key: str | Iterable[str]) -> EventCatalog:
         names = [key] if isinstance(key, str) else list(key)
-        return self._cut(self.get(n) for n in names)
+        return self._cut((self.get(n) for n in names), named=True)
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.events)
@@ -311,7 +312,9 @@ class Sample:
     return to be explained (NaN = none), x (E, W, q) the named regressors on the same rows (no intercept), span (E, W)
     the sessions a return covers, est (E, W) the rows that may be used for estimation, dates (E, W) the session dates.
     lead/lag (E, W, p): the first regressor p = 1, 2, ... sessions later/earlier, for models that need them. peers (E, W, J):
-    returns of control shares. rf (E, W): the riskless rate where a model asks for excess returns.
+    returns of control shares. rf (E, W): the riskless rate where a model asks for excess returns. event_from: first offset
+    of all event windows (None: right after the estimation window). peer_of (E, J): place of each control share's name in
+    `peer_names` (None where all pairs have all of them, in that order).
     """
 
     offsets: IntArray
@@ -331,6 +334,8 @@ class Sample:
     rf: FloatArray | None = None
     min_obs: int = 30
     kind: str = "simple"
+    event_from: int | None = None
+    peer_of: IntArray | None = None
 
     @property
     def size(self) -> int:
@@ -347,6 +352,7 @@ class Sample:
             self, y=self.y[i], x=self.x[i], span=self.span[i], est=self.est[i], dates=self.dates[i],
             event_id=tuple(self.event_id[j] for j in i), ticker=tuple(self.ticker[j] for j in i),
             lead=pick(self.lead), lag=pick(self.lag), peers=pick(self.peers), rf=pick(self.rf),
+            peer_of=pick(self.peer_of),
         )  # fmt: skip
 
     def column(self, name: str) -> FloatArray:
@@ -357,6 +363,7 @@ class Sample:
 # ---------------------------------------------------------------------------------------------------- the waist
 
 Refit = Callable[[FloatArray, FloatArray, BoolArray], FloatArray]
+NoiseOf = Callable[[Window], FloatArray]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -372,6 +379,7 @@ class AbnormalReturns:
     sigma, df, k, m (E,): residual standard deviation, degrees of freedom, parameters, estimation rows used.
     refit[model](y, x, use): residuals (E, R) of that model fitted to the rows `use` of y (E, R), x (E, R, k); a model that
     cannot be fitted again is absent. reason: per pair "" or why the model gave nothing (such pairs are all NaN).
+    noise_of(window) gives `noise` for one event window where it depends on the day the window begins (GARCH forecasts).
     """
 
     model: tuple[str, ...]
@@ -400,6 +408,7 @@ class AbnormalReturns:
     refit: Mapping[str, Refit] = field(default_factory=lambda: MappingProxyType({}))
     reason: tuple[str, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    noise_of: NoiseOf | None = None
     cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -417,6 +426,10 @@ class AbnormalReturns:
         b = int(np.searchsorted(self.offsets, window[1], side="right"))
         return slice(a, b)
 
+    def noise_for(self, window: Window) -> FloatArray:
+        """`noise` (E, W) as it stands for this event window."""
+        return self.noise if self.noise_of is None else self.noise_of(window)
+
     def at(self, offset: int) -> int:
         return int(np.searchsorted(self.offsets, offset))
 
@@ -429,6 +442,7 @@ class AbnormalReturns:
             self, **cut, model=tuple(self.model[j] for j in i), event_id=tuple(self.event_id[j] for j in i),
             ticker=tuple(self.ticker[j] for j in i), market=None if self.market is None else self.market[i],
             reason=tuple(self.reason[j] for j in i) if self.reason else (), cache={},
+            noise_of=None if self.noise_of is None else lambda window: self.noise_for(window)[i],
         )  # fmt: skip
 
 
@@ -499,6 +513,34 @@ class CheckResult:
     table: Any = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckInput:
+    """What a check may look at: estimates, design and neighbours of a study, and a way to run it again.
+
+    rerun(**changes) gives the AbnormalReturns of the same study with its spec changed (None where nothing is left);
+    confounders, drift, contaminated, volatility, thin and marks are per pair, in the order of `labels`.
+    """
+
+    ar: AbnormalReturns
+    portfolio: AbnormalReturns | None
+    headline: Window
+    windows: tuple[Window, ...]
+    level: float
+    labels: tuple[str, ...]
+    flags: tuple[tuple[str, ...], ...]
+    drift: FloatArray
+    contaminated: IntArray
+    volatility: FloatArray
+    thin: FloatArray
+    confounders: tuple[tuple[str, ...], ...]
+    bases: Mapping[Ticker, str]
+    benchmark: tuple[Ticker, ...]
+    benchmark_named: tuple[str, ...]
+    design: Any
+    rerun: Callable[..., AbnormalReturns | None]
+    facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
 @dataclass(frozen=True, slots=True)
 class Excluded:
     """A pair, day or test that was left out: at which stage, what, why, and what would bring it back."""
@@ -511,16 +553,43 @@ class Excluded:
     ticker: str = ""
 
 
-# Pseudo events for placebo tests: given positions, abnormal returns of the same unit there.
-Estimate = Callable[..., AbnormalReturns]
+Unit = int | str  # a pair by position, "portfolio", or a candidate's ticker
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Rows of a unit on its session axis: first usable one, first estimation session, T1 and day 0."""
+
+    first: int
+    est_first: int
+    t1: int
+    day0: int
+
+
+class Replay(Protocol):
+    """The study's offer to estimate again elsewhere: what placebo tests know of the rest of the program."""
+
+    candidates: tuple[Ticker, ...]
+    estimation_end: int
+
+    def limits(self, unit: Unit) -> Limits: ...
+    def time(self, unit: Unit) -> DateArray: ...
+    def ticker(self, unit: Unit) -> Ticker: ...
+    def rows_of(self, unit: Unit, days: DateArray) -> IntArray:
+        """Row of each day on the unit's own axis, -1 where it has none."""
+        ...
+
+    def at(self, unit: Unit, rows: IntArray, length: int, window: Window) -> AbnormalReturns:
+        """Abnormal returns of the unit with day 0 at each of `rows`, the model fitted on `length` sessions before."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class TestOptions:
     """What a test may ask of the study besides the abnormal returns.
 
-    estimate(unit, length, window) re-estimates at pseudo dates (placebo tests, selection); portfolio is the equal-weighted
-    portfolio of a common date as its own AbnormalReturns (None otherwise); `rbar` says how residuals are aligned.
+    replay estimates again at pseudo dates (placebo tests, selection); portfolio is the equal-weighted portfolio of a common
+    date as its own AbnormalReturns (None otherwise); `rbar` says how residuals are aligned.
     """
 
     __test__ = False
@@ -533,7 +602,8 @@ class TestOptions:
     min_obs: int = 30
     rbar: str = "calendar"
     portfolio: AbnormalReturns | None = None
-    estimate: Estimate | None = None
+    replay: Replay | None = None
+    selected_sessions: int = 1
     study: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 

@@ -100,9 +100,8 @@ def linear(y, X, est, ev):
     b, inverse, e = ols(y[used], X[used])
     M, k = len(used), X.shape[1]
     covs = least_squares_covs(X, inverse, est, ev)
-    return make_fit(
-        est, ev, predict_with(y, X, b, est), predict_with(y, X, b, ev), e @ e / (M - k), M, k, *covs, b=b, XtX_inv=inverse
-    )
+    resid, ar = predict_with(y, X, b, est), predict_with(y, X, b, ev)
+    return make_fit(est, ev, resid, ar, e @ e / (M - k), M, k, *covs, b=b, XtX_inv=inverse)
 
 
 def without_parameters(y, est, ev, sigma="s_mean"):
@@ -562,7 +561,10 @@ def leave_block_out_residuals(y, Z, alpha, blocks):
     return e
 
 
-def peers_ridge(r, donors, est, ev, alphas=tuple(10.0**p for p in np.linspace(-3, 5, 33)), n_blocks=5):
+ALPHAS = tuple(10.0**p for p in np.linspace(-3, 5, 33))
+
+
+def peers_ridge(r, donors, est, ev, alphas=ALPHAS, n_blocks=5):
     """Ridge on standardised donors; penalty by contiguous blocks; residuals for the tests are leave-block-out."""
     est, ev = list(est), list(ev)
     used = finite_rows(est, r, donors)

@@ -32,7 +32,7 @@ EXCHANGES = (
     ),
     Exchange("XHKG", "Asia/Hong_Kong", "HKD", (".HK",), ("^HSI", "^HSCE", "^HSTECH")),
     Exchange("XSHG", "Asia/Shanghai", "CNY", (".SS", ".SZ"), also=("XSHE",)),
-    Exchange("XTKS", "Asia/Tokyo", "JPY", (".T",), ("^N225", "^TOPX")),
+    Exchange("XTKS", "Asia/Tokyo", "JPY", (".T",), ("^N225",)),
     Exchange("XKRX", "Asia/Seoul", "KRW", (".KS", ".KQ"), ("^KS11", "^KS200", "^KQ11"), ("XKOS",)),
     Exchange("XTAI", "Asia/Taipei", "TWD", (".TW", ".TWO"), ("^TWII", "^TWOII"), ("ROCO",)),
     Exchange("XLON", "Europe/London", "GBP", (".L",), ("^FTSE", "^FTMC")),

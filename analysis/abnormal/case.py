@@ -1,0 +1,413 @@
+"""From a request to abnormal returns: pairs, day 0, series, sample, model. `study.py` tells what follows.
+
+A `Case` is everything a study knows before it asks a test. The same request with a changed spec gives another case:
+robustness, placebo and power all go through `build`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .confounding import confounders_of, contaminated_rows
+from .domain import AbnormalReturns, EventCatalog, Excluded, IntArray, Pair, Sample, Tape, Ticker, Unit, Window
+from .errors import AbnormalError, RequestError
+from .inputs.sample import cut, portfolio
+from .inputs.sessions import Alignment, align_many
+from .inputs.tapes import Given, Recording, calendar_key, members, record
+from .registry import MODELS
+from .replay import StudyReplay, Track
+from .spec import FALLBACK_HEADLINE, StudySpec
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """What the user asked for, resolved to nouns: nothing is read or estimated yet.
+
+    `catalogue` is where confounders are looked up (None = nowhere).
+    """
+
+    pairs: tuple[Pair, ...]
+    source: Any
+    spec: StudySpec
+    given: Given
+    catalogue: EventCatalog | None
+    title: str = ""
+    question: str = ""
+    name: str = ""
+    excluded: tuple[Excluded, ...] = ()
+
+    def but(self, **changes: Any) -> Request:
+        """The same request with some fields of its spec changed."""
+        return replace(self, spec=self.spec.but(**changes))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """A request with its day 0s, series, windows and abnormal returns; arrays run over the pairs that stayed.
+
+    day0 (E,) are rows of each pair's tape. `portfolio` is the equal-weighted portfolio where all pairs share one date.
+    """
+
+    request: Request
+    pairs: tuple[Pair, ...]
+    alignments: tuple[Alignment, ...]
+    day0: IntArray
+    recordings: Mapping[str, Recording]
+    key: tuple[str, ...]
+    windows: tuple[Window, ...]
+    added_windows: Mapping[Window, str]
+    sample: Sample
+    ar: AbnormalReturns
+    portfolio: AbnormalReturns | None
+    portfolio_dropped: tuple[Ticker, ...]
+    replay: StudyReplay
+    flags: tuple[tuple[str, ...], ...]
+    excluded: tuple[Excluded, ...]
+
+    @property
+    def headline(self) -> Window:
+        return self.windows[0]
+
+    @property
+    def spec(self) -> StudySpec:
+        return self.request.spec
+
+    @property
+    def size(self) -> int:
+        return len(self.pairs)
+
+    def recording(self, i: int) -> Recording:
+        """What was recorded for pair i's exchange."""
+        return self.recordings[self.key[i]]
+
+    def unit(self, i: int) -> int:
+        """Row of pair i's share on its tape."""
+        return self.recording(i).unit_of[self.pairs[i].ticker]
+
+
+def build(request: Request, progress: Progress | None = None) -> Case:
+    """Everything up to the abnormal returns of every pair that can be studied."""
+    spec = request.spec
+    recordings = _record_all(request)
+    keys = [calendar_key(p.ticker, request.source, spec) for p in request.pairs]
+    aligned = _align_pairs(request.pairs, keys, recordings, spec)
+    placed = [_place(p, a, recordings[k], spec) for p, a, k in zip(request.pairs, aligned, keys)]
+    excluded = list(request.excluded) + [x for x in placed if isinstance(x, Excluded)]
+    stay = [i for i, x in enumerate(placed) if not isinstance(x, Excluded)]
+    pairs = tuple(request.pairs[i] for i in stay)
+    alignments: tuple[Alignment, ...] = tuple(aligned[i] for i in stay)  # type: ignore[misc]
+    day0 = np.array([placed[i][0] for i in stay], np.int64)  # type: ignore[index]
+    key = tuple(keys[i] for i in stay)
+    flags = [list(placed[i][1]) for i in stay]  # type: ignore[index]
+    windows, added = _windows(spec, alignments)
+    if not pairs:
+        return _empty(request, recordings, windows, added, tuple(excluded))
+    units = np.array([recordings[k].unit_of[p.ticker] for p, k in zip(pairs, key)], np.int64)
+    estimation = _estimation(spec, recordings, key, units, day0)
+    sample = _cut_all(pairs, key, units, day0, recordings, estimation, windows)
+    if spec.confounders == "dummy":
+        sample = _without_contaminated(sample, request, pairs, key, day0, recordings)
+    ar = MODELS.get(spec.model)(sample, spec.options)
+    keep, dropped = _estimated(pairs, ar, sample, recordings, key, units, day0, estimation, spec)
+    excluded += dropped
+    if not keep:
+        return _empty(request, recordings, windows, added, tuple(excluded))
+    if len(keep) < len(pairs):
+        pairs, alignments, key = (tuple(x[i] for i in keep) for x in (pairs, alignments, key))  # type: ignore[assignment]
+        flags, day0, units = [flags[i] for i in keep], day0[keep], units[keep]
+        sample, ar = sample.take(keep), ar.take(keep)
+    for i, more in enumerate(_sample_flags(sample, ar, windows, estimation, alignments)):
+        flags[i] += more
+    whole, left_out, track = _portfolio(sample, ar, recordings, key, units, day0, spec)
+    replay = _replay(request, pairs, key, units, day0, recordings, sample, ar, track)
+    return Case(
+        request, pairs, alignments, day0, recordings, key, windows, added, sample, ar, whole, left_out, replay,
+        tuple(tuple(f) for f in flags), tuple(excluded),
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ series and day 0
+
+
+def _record_all(request: Request) -> dict[str, Recording]:
+    """One recording for each exchange the study's shares and candidates trade on."""
+    spec, source = request.spec, request.source
+    study = list(dict.fromkeys(p.ticker for p in request.pairs))
+    everyone = list(dict.fromkeys([*study, *spec.candidates]))
+    peers = members(spec.options.get("peers")) or (members(spec.benchmark) if _wants_peers(spec) else ())
+    groups: dict[str, list[Ticker]] = {}
+    for ticker in everyone:
+        groups.setdefault(calendar_key(ticker, source, spec), []).append(ticker)
+    return {
+        key: record(key, units, study, source, spec, request.given, _clean_peers(peers, request.pairs, study))
+        for key, units in groups.items()
+    }
+
+
+def _wants_peers(spec: StudySpec) -> bool:
+    names = (spec.model, *spec.robustness.models)
+    return any(n.startswith("peers") or n in ("synthetic_control", "gsynth", "beta_prior") for n in names)
+
+
+def _clean_peers(peers: Sequence[Ticker], pairs: Sequence[Pair], study: Sequence[Ticker]) -> tuple[Ticker, ...]:
+    """Control shares: never the study's own, never one an event names as target or beneficiary."""
+    hit = {k.ticker for p in pairs for k in p.event.tickers if k.role in ("target", "beneficiary")}
+    return tuple(t for t in peers if t not in study and t not in hit)
+
+
+def _align_pairs(
+    pairs: Sequence[Pair], keys: Sequence[str], recordings: Mapping[str, Recording], spec: StudySpec
+) -> list[Alignment | AbnormalError]:
+    out: list[Alignment | AbnormalError | None] = [None] * len(pairs)
+    for key in dict.fromkeys(keys):
+        rows = [i for i, k in enumerate(keys) if k == key]
+        events = [pairs[i].event for i in rows]
+        calendar = recordings[key].calendar
+        found = align_many(
+            events, [key] * len(rows), calendar=calendar, closing_auction=spec.closing_auction, errors="return"
+        )
+        for i, answer in zip(rows, found):
+            out[i] = answer
+    return out  # type: ignore[return-value]
+
+
+def _place(pair: Pair, aligned: Alignment | AbnormalError, rec: Recording, spec: StudySpec) -> Excluded | tuple[int, list[str]]:
+    """Row of day 0 on the tape and flags, or why the pair cannot be placed."""
+    if isinstance(aligned, AbnormalError):
+        if isinstance(aligned, RequestError):
+            raise aligned
+        return _left_out(pair, "sessions", str(aligned), "")
+    ticker, time = pair.ticker, rec.tape.time
+    if ticker in rec.problems:
+        return _left_out(pair, "benchmark", rec.problems[ticker], "choose another benchmark")
+    unit = rec.unit_of[ticker]
+    traded = np.isfinite(rec.tape.event_y[unit])
+    rows = np.flatnonzero(traded)
+    if not rows.size:
+        return _left_out(pair, "prices", f"no return of {ticker} at all", f"abnormal audit, or abnormal fetch {ticker}")
+    first, last = time[max(int(rows[0]) - 1, 0)], time[rows[-1]]
+    row = int(np.searchsorted(time, aligned.session))
+    if aligned.session < first or aligned.session < time[0]:
+        return _left_out(pair, "prices", f"event before listing: first session {first}", "")
+    if row >= time.size or aligned.session > last:
+        return _left_out(pair, "prices", f"event after the last price: last session {last}", f"abnormal fetch {ticker}")
+    flags = list(aligned.flags)
+    if not traded[row] and spec.halt == "shift":
+        later = rows[rows > row]
+        if not later.size:
+            return _left_out(pair, "prices", f"no trade from {aligned.session} on", "")
+        flags.append(f"halted on {time[row]}: day 0 moved to the resumption on {time[later[0]]}")
+        row = int(later[0])
+    return row, flags
+
+
+def _left_out(pair: Pair, stage: str, reason: str, remedy: str) -> Excluded:
+    return Excluded(stage, pair.label, reason, remedy, pair.event.id, pair.ticker)
+
+
+# ------------------------------------------------------------------------------------------------ windows and rows
+
+
+def _windows(spec: StudySpec, alignments: Sequence[Alignment]) -> tuple[tuple[Window, ...], dict[Window, str]]:
+    """Headline first, then the study's other windows, then the wider ones M 1.3 adds for uncertain times."""
+    extra: dict[Window, str] = {}
+    for a in alignments:
+        why = a.flags[0] if a.flags else ""
+        for w in a.extra_windows:
+            extra.setdefault(w, why)
+    stated = list(spec.offset_windows)
+    if not spec.headline_set:
+        forward = [w for w in extra if w[0] == 0]
+        head = max(forward, key=lambda w: w[1]) if forward else FALLBACK_HEADLINE
+        stated = [head, *(w for w in stated if w != head)]
+    ordered = list(dict.fromkeys([*stated, *extra]))
+    return tuple(ordered), {w: why for w, why in extra.items() if w not in spec.windows}
+
+
+def _estimation(
+    spec: StudySpec, recordings: Mapping[str, Recording], key: Sequence[str], units: IntArray, day0: IntArray
+) -> Window:
+    """Offsets of the estimation window; "all" runs from the first usable session of any pair."""
+    if not isinstance(spec.estimation, str):
+        return spec.estimation
+    firsts = [recordings[k].tape.first_usable(int(u)) for k, u in zip(key, units)]
+    return min(int(f - d) for f, d in zip(firsts, day0)), spec.estimation_end
+
+
+def _cut_all(
+    pairs: Sequence[Pair], key: Sequence[str], units: IntArray, day0: IntArray, recordings: Mapping[str, Recording],
+    estimation: Window, windows: Sequence[Window],
+) -> Sample:  # fmt: skip
+    """The sample of all pairs, exchange by exchange, in the order of the pairs."""
+    low, high = min(w[0] for w in windows), max(w[1] for w in windows)
+    groups = [np.array([i for i, k in enumerate(key) if k == name]) for name in dict.fromkeys(key)]
+    parts = []
+    for rows in groups:
+        tape = recordings[key[rows[0]]].tape
+        ids = tuple(pairs[i].event.id for i in rows)
+        parts.append(cut(tape, units[rows], day0[rows], estimation, (low, high), low, ids))
+    return parts[0] if len(parts) == 1 else _joined(parts, groups)
+
+
+def _without_contaminated(
+    sample: Sample, request: Request, pairs: Sequence[Pair], key: Sequence[str], day0: IntArray,
+    recordings: Mapping[str, Recording],
+) -> Sample:  # fmt: skip
+    """One dummy a contaminated session is the same as leaving its row out of the estimation (M 8.2)."""
+    est = sample.est.copy()
+    for i, pair in enumerate(pairs):
+        used = np.flatnonzero(est[i])
+        if not used.size:
+            continue
+        rows = day0[i] + sample.offsets
+        span = (int(rows[used[0]]), int(rows[used[-1]]))
+        found = confounders_of(pair, request.catalogue, recordings[key[i]], int(day0[i]), span, request.spec)
+        est[i] &= ~np.isin(rows, contaminated_rows(found))
+    return replace(sample, est=est)
+
+
+def _joined(parts: Sequence[Sample], groups: Sequence[np.ndarray]) -> Sample:
+    """Samples of several exchanges as one, pairs back in their order."""
+    if len({p.names for p in parts}) > 1:
+        raise RequestError("the exchanges of this study have different regressors; study them one at a time")
+    back = np.argsort(np.concatenate(groups), kind="stable")
+    arrays: dict[str, Any] = {}
+    for name in ("y", "x", "span", "est", "dates", "lead", "lag", "rf"):
+        values = [getattr(p, name) for p in parts]
+        arrays[name] = None if any(v is None for v in values) else np.concatenate(values)[back]
+    peers = [p.peers for p in parts]
+    same = all(v is not None and v.shape[2] == peers[0].shape[2] for v in peers)  # type: ignore[union-attr]
+    arrays["peers"] = np.concatenate([v for v in peers if v is not None])[back] if same else None
+    ids = [v for p in parts for v in p.event_id]
+    tickers = [v for p in parts for v in p.ticker]
+    return replace(
+        parts[0], **arrays, event_id=tuple(ids[i] for i in back), ticker=tuple(tickers[i] for i in back)
+    )  # fmt: skip
+
+
+def _estimated(
+    pairs: Sequence[Pair], ar: AbnormalReturns, sample: Sample, recordings: Mapping[str, Recording], key: Sequence[str],
+    units: IntArray, day0: IntArray, estimation: Window, spec: StudySpec,
+) -> tuple[list[int], list[Excluded]]:  # fmt: skip
+    """Positions of pairs the model could be estimated for, and the exclusions of the others."""
+    keep, out = [], []
+    for i, why in enumerate(ar.reason):
+        if not why:
+            keep.append(i)
+            continue
+        tape = recordings[key[i]].tape
+        rows = np.flatnonzero(np.isfinite(tape.event_y[units[i]]))
+        first = tape.time[max(int(rows[0]) - 1, 0)] if rows.size else "never"
+        short = "returns in" in why
+        remedy = _short_remedy(int(ar.m[i]), spec) if short else ""
+        out.append(_left_out(pairs[i], "estimation", f"{why}. First traded {first}" if short else why, remedy))
+    return keep, out
+
+
+def _short_remedy(m: int, spec: StudySpec) -> str:
+    floor = 7  # algebraic floor M > k + 4 with one parameter and its intercept
+    lower = f"set min_obs={m} (said in the output)" if m >= floor else "study it later, when more sessions have passed"
+    return f'{lower}, or use model="market_adjusted" with a shorter min_obs: it estimates no parameters' if m >= 5 else lower
+
+
+def _sample_flags(
+    sample: Sample, ar: AbnormalReturns, windows: Sequence[Window], estimation: Window, alignments: Sequence[Alignment]
+) -> list[list[str]]:
+    """Short history, cut estimation windows, missing or multi-session returns in the event windows."""
+    out: list[list[str]] = []
+    wanted = estimation[1] - estimation[0] + 1
+    for i in range(ar.size):
+        flags = []
+        m = int(ar.m[i])
+        if m < 60:
+            flags.append(f"very short history: {m} estimation returns")
+        elif m < 100:
+            flags.append(f"short history: {m} estimation returns")
+        if m < wanted:
+            flags.append(f"estimation window cut: {m} of {wanted} sessions have a usable return")
+        for w in windows:
+            cols = ar.columns(w)
+            missing = int(np.sum(~np.isfinite(ar.ar[i, cols])))
+            if missing:
+                flags.append(f"{missing} of {w[1] - w[0] + 1} returns missing in ({w[0]}, {w[1]})")
+        event = slice(ar.first_event_column, None)
+        for n in ar.span[i, event][(ar.span[i, event] > 1) & np.isfinite(ar.ar[i, event])]:
+            flags.append(f"{int(n)}-session return in the event window")
+        out.append(flags)
+    return out
+
+
+# ------------------------------------------------------------------------------------------------ portfolio, replay
+
+
+def _portfolio(
+    sample: Sample, ar: AbnormalReturns, recordings: Mapping[str, Recording], key: Sequence[str], units: IntArray,
+    day0: IntArray, spec: StudySpec,
+) -> tuple[AbnormalReturns | None, tuple[Ticker, ...], Track | None]:  # fmt: skip
+    """The equal-weighted portfolio of a common date, the firms it leaves out, and its track for placebo dates."""
+    common = sample.size > 1 and len(set(key)) == 1 and len(set(day0.tolist())) == 1
+    if not common or len(set(units.tolist())) < sample.size:
+        return None, (), None
+    joint, dropped = portfolio(sample)
+    whole = MODELS.get(spec.model)(joint, spec.options)
+    if whole.reason and whole.reason[0]:
+        return None, dropped, None
+    members_kept = [u for u, t in zip(units, sample.ticker) if t not in dropped]
+    tape = _portfolio_tape(recordings[key[0]].tape, members_kept)
+    est_first = int(day0[0] + whole.offsets[np.flatnonzero(whole.est[0])[0]])
+    return whole, dropped, Track(tape, 0, int(day0[0]), est_first, whole.model[0], "portfolio")
+
+
+def _portfolio_tape(tape: Tape, rows: Sequence[int]) -> Tape:
+    """Mean return of the rows on the sessions complete for all of them."""
+    i = np.asarray(rows, np.int64)
+    return replace(
+        tape, units=("portfolio",), y=tape.y[i].mean(axis=0)[None], event_y=tape.event_y[i].mean(axis=0)[None],
+        span=tape.span[i].max(axis=0)[None], usable=tape.usable[i].all(axis=0)[None], xid=tape.xid[i[:1]],
+        peer_of=None if tape.peer_of is None else tape.peer_of[i[:1]],
+    )  # fmt: skip
+
+
+def _replay(
+    request: Request, pairs: Sequence[Pair], key: Sequence[str], units: IntArray, day0: IntArray,
+    recordings: Mapping[str, Recording], sample: Sample, ar: AbnormalReturns, whole: Track | None,
+) -> StudyReplay:  # fmt: skip
+    spec = request.spec
+    tracks: dict[Unit, Track] = {}
+    for i, pair in enumerate(pairs):
+        tape = recordings[key[i]].tape
+        first = int(day0[i] + ar.offsets[np.flatnonzero(ar.est[i])[0]])
+        tracks[i] = Track(tape, int(units[i]), int(day0[i]), first, ar.model[i], pair.ticker)
+    if whole is not None:
+        tracks["portfolio"] = whole
+    for ticker in spec.candidates:
+        for rec in recordings.values():
+            if ticker in rec.unit_of:
+                tracks[ticker] = Track(rec.tape, rec.unit_of[ticker], 0, 0, ar.model[0], ticker)
+    return StudyReplay(tracks, sample.estimation[1], spec.options, spec.candidates)
+
+
+def _empty(
+    request: Request, recordings: Mapping[str, Recording], windows: tuple[Window, ...], added: Mapping[Window, str],
+    excluded: tuple[Excluded, ...],
+) -> Case:  # fmt: skip
+    """A case from which every pair was excluded: it answers, with nothing but reasons."""
+    spec = request.spec
+    estimation = (-260, -11) if isinstance(spec.estimation, str) else spec.estimation
+    low, high = min(w[0] for w in windows), max(w[1] for w in windows)
+    tape = next(iter(recordings.values())).tape
+    none = np.empty(0, np.int64)
+    sample = cut(tape, none, none, estimation, (low, high), low, ())
+    ar = MODELS.get("mean")(sample, {})
+    replay = StudyReplay({}, estimation[1], spec.options, spec.candidates)
+    return Case(
+        request, (), (), none, recordings, (), windows, added, sample, ar, None, (), replay, (), excluded
+    )  # fmt: skip
+
+

@@ -1,0 +1,324 @@
+"""The tables of a result: every frame keyed by event_id and ticker (pairs), by offset or by window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .battery import Answers, design_of, single_headline
+from .case import Case
+from .confounding import Confounder, contaminated_rows
+from .domain import CheckResult, Excluded, TestResult, Window
+from .inference._window import two_sided_interval, window_stats
+from .inference.sq import volatility_path
+from .kernel import aggregate, dist
+
+Frame = pd.DataFrame
+
+
+def pairs_frame(case: Case, found: Sequence[Sequence[Confounder]]) -> Frame:
+    """One row a pair: day 0, model estimates and flags."""
+    rows = []
+    ar = case.ar
+    drift = drift_ratio(case, case.headline)
+    for i, pair in enumerate(case.pairs):
+        rec = case.recording(i)
+        used = np.flatnonzero(ar.est[i])
+        session = rec.tape.time
+        row: dict[str, Any] = {
+            "event_id": pair.event.id,
+            "ticker": pair.ticker,
+            "session": session[case.day0[i]],
+            "reaction_class": case.alignments[i].reaction_class,
+            "role": pair.link.role,
+            "sign": pair.link.sign,
+            "model": ar.model[i],
+            "n_est": int(ar.m[i]),
+            "est_first": session[case.day0[i] + ar.offsets[used[0]]],
+            "est_last": session[case.day0[i] + ar.offsets[used[-1]]],
+        }
+        for j, name in enumerate(ar.coef_names):
+            row[_coef_column(name)] = float(ar.coef[i, j])
+        row |= {
+            "sigma": float(ar.sigma[i]),
+            "df": float(ar.df[i]),
+            "r2": float(ar.r2[i]),
+            "contam_est": contaminated_sessions(case, i, found[i]),
+            "drift": float(drift[i]),
+            "flags": "; ".join(case.flags[i]),
+        }
+        rows.append(row)
+    columns = (
+        "event_id ticker session reaction_class role sign model n_est est_first est_last alpha beta sigma df r2 "
+        "contam_est drift flags"
+    ).split()
+    frame = Frame(rows, columns=None if rows else columns)
+    for name in ("alpha", "beta"):
+        if name not in frame:
+            frame[name] = np.nan
+    ordered = [c for c in columns if c in frame]
+    return frame[[*ordered[:-1], *(c for c in frame if c not in columns), "flags"]]
+
+
+def _coef_column(name: str) -> str:
+    return name if name in ("alpha", "beta") else f"beta_{name}"
+
+
+def drift_ratio(case: Case, window: Window) -> np.ndarray:
+    """|alpha| L2 / se(CAR) per pair: above 0.5 an estimated trend rules the window."""
+    ar = case.ar
+    if "alpha" not in ar.coef_names:
+        return np.full(ar.size, np.nan)
+    w = window_stats(ar, window)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.abs(ar.coef[:, ar.coef_names.index("alpha")]) * w.n / w.se
+
+
+def contaminated_sessions(case: Case, i: int, found: Sequence[Confounder]) -> int:
+    """Estimation sessions of pair i within one session of another catalogue event."""
+    rows = case.day0[i] + case.ar.offsets[np.flatnonzero(case.ar.est[i])]
+    return int(np.isin(rows, contaminated_rows(found)).sum())
+
+
+def abnormal_returns_frame(case: Case) -> Frame:
+    """One row a pair and offset from the first to the last offset of the windows."""
+    ar = case.ar
+    low, high = min(w[0] for w in case.windows), max(w[1] for w in case.windows)
+    cols = ar.columns((low, high))
+    offsets = ar.offsets[cols]
+    e, l = ar.size, offsets.size
+    se = ar.sigma[:, None] * np.sqrt(aggregate.day_variance(ar.noise[:, cols], ar.x[:, cols], ar.g))
+    block = ar.ar[:, cols]
+    return Frame(
+        {
+            "event_id": np.repeat([p.event.id for p in case.pairs], l) if e else [],
+            "ticker": np.repeat([p.ticker for p in case.pairs], l) if e else [],
+            "offset": np.tile(offsets, e),
+            "session": ar.dates[:, cols].ravel(),
+            "ret": ar.raw[:, cols].ravel(),
+            "expected": ar.expected[:, cols].ravel(),
+            "ar": block.ravel(),
+            "se": np.where(np.isfinite(block), se, np.nan).ravel(),
+        }
+    )
+
+
+def car_frame(case: Case, answers: Answers) -> Frame:
+    """One row a pair and window: estimate, interval and every single-pair test."""
+    parts = [_car_window(case, answers, w) for w in case.windows]
+    frame = pd.concat(parts, ignore_index=True)
+    order = np.concatenate([np.arange(case.size) * len(case.windows) + j for j in range(len(case.windows))])
+    return frame.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
+
+
+def _car_window(case: Case, answers: Answers, window: Window) -> Frame:
+    ar = case.ar
+    w = window_stats(ar, window)
+    low, high = two_sided_interval(w.car, w.se, ar.df, case.spec.level)
+    cols = ar.columns(window)
+    expected = ar.expected[:, cols]
+    raw = ar.raw[:, cols]
+    if ar.market is not None:
+        market = ar.market[:, cols]
+        bhar_market = aggregate.buy_and_hold(raw, np.where(np.isfinite(raw), market, np.nan))
+    else:
+        bhar_market = np.full(ar.size, np.nan)
+    nan = np.full(ar.size, np.nan)
+    got = {t: answers.pair(t, window) for t in ("sq", "conformal", "placebo_time", "selection")}
+    sq, placebo = got["sq"], got["placebo_time"]
+    never = np.full(ar.size, np.datetime64("NaT", "D"))
+    heads = single_headline(case, window).astype(object)
+    if got["selection"] is not None and _selected(case):
+        heads = np.where(np.isfinite(got["selection"].p), "selection", heads)
+    return Frame(
+        {
+            "event_id": [p.event.id for p in case.pairs],
+            "ticker": [p.ticker for p in case.pairs],
+            "window_start": window[0],
+            "window_end": window[1],
+            "car": w.car,
+            "se": w.se,
+            "t": w.scar,
+            "df": ar.df,
+            "p": dist.student_p(w.scar, ar.df, case.spec.alternative),
+            "ci_low": low,
+            "ci_high": high,
+            "sq_p": nan if sq is None else sq.p,
+            "sq_form": "" if sq is None else sq.variant,
+            "sq_m": nan if sq is None else sq.n,
+            "headline_test": heads,
+            "conformal_p": nan if got["conformal"] is None else got["conformal"].p,
+            "placebo_p": nan if placebo is None else placebo.p,
+            "placebo_n": nan if placebo is None else placebo.n,
+            "placebo_first": never if placebo is None else placebo.extra["first"],
+            "placebo_last": never if placebo is None else placebo.extra["last"],
+            "selection_p": nan if got["selection"] is None else got["selection"].p,
+            "bhar": bhar_market,
+            "bhar_model": aggregate.buy_and_hold(raw, expected),
+            "value": money_value(case, window),
+            "n_obs": w.n,
+        }
+    )
+
+
+def _selected(case: Case) -> bool:
+    return case.spec.selected_on_outcome or any(p.event.selected_on_outcome for p in case.pairs)
+
+
+def money_value(case: Case, window: Window) -> np.ndarray:
+    """CAV = sum AR_t x market value at the close before, in the listing currency; NaN where shares are not known."""
+    from .inputs.tickers import load_tickers
+
+    out = np.full(case.size, np.nan)
+    table = load_tickers()
+    for i, pair in enumerate(case.pairs):
+        shares = pair.event.attributes.get("shares_outstanding") or table.shares_outstanding(pair.ticker)
+        bars = case.recording(i).bars[pair.ticker]
+        if shares is None or "close" not in bars:
+            continue
+        cap = float(shares) * closes_before(case, i, window)
+        ar = case.ar.ar[i, case.ar.columns(window)]
+        have = np.isfinite(ar)
+        out[i] = float(np.sum(ar[have] * cap[have])) if have.any() and np.isfinite(cap[have]).all() else np.nan
+    return out
+
+
+def closes_before(case: Case, i: int, window: Window) -> np.ndarray:
+    """Close of the session before each offset of the window, the latest one where there was no trade."""
+    from .jump import _spread
+
+    rec, ticker = case.recording(i), case.pairs[i].ticker
+    close = _spread(rec.bars[ticker], "close", rec.tape.time)
+    held = np.maximum.accumulate(np.where(np.isfinite(close), np.arange(close.size), -1))
+    rows = case.day0[i] + np.arange(window[0], window[1] + 1) - 1
+    inside = (rows >= 0) & (rows < close.size)
+    at = held[np.clip(rows, 0, close.size - 1)]
+    return np.where(inside & (at >= 0), close[np.maximum(at, 0)], np.nan)
+
+
+def aar_frame(case: Case) -> Frame:
+    """One row an offset: the average abnormal return and its interval."""
+    low, high = min(w[0] for w in case.windows), max(w[1] for w in case.windows)
+    rows = []
+    for offset in range(low, high + 1):
+        window = (offset, offset)
+        n, mean, se, lo, hi, _ = average(case, window)
+        rows.append({"offset": offset, "n": n, "aar": mean, "se": se, "ci_low": lo, "ci_high": hi})
+    return Frame(rows, columns=["offset", "n", "aar", "se", "ci_low", "ci_high"])
+
+
+def average(case: Case, window: Window) -> tuple[int, float, float, float, float, str]:
+    """Mean CAR of a window with the interval of M 4.0, and the form of the interval."""
+    car = window_stats(case.ar, window)
+    have = np.isfinite(car.car)
+    n = int(have.sum())
+    if n == 0:
+        return 0, np.nan, np.nan, np.nan, np.nan, ""
+    mean = float(car.car[have].mean())
+    level = case.spec.level
+    if case.size == 1:
+        lo, hi = two_sided_interval(car.car, car.se, case.ar.df, level)
+        return 1, mean, float(car.se[0]), float(lo[0]), float(hi[0]), "t(M - k) of the pair"
+    if case.portfolio is not None:
+        w = window_stats(case.portfolio, window)
+        lo, hi = two_sided_interval(w.car, w.se, case.portfolio.df, level)
+        return n, mean, float(w.se[0]), float(lo[0]), float(hi[0]), "t(M - k) of the portfolio"
+    if n < 2:
+        return n, mean, np.nan, np.nan, np.nan, ""
+    se = float(car.car[have].std(ddof=1) / np.sqrt(n))
+    design = design_of(case, window)
+    form = "t(N - 1) across pairs"
+    if design.de > 1.25 and design.rbar_w < 1:
+        se *= float(np.sqrt((1 + (n - 1) * design.rbar_w) / (1 - design.rbar_w)))
+        form = "t(N - 1) inflated for the correlation (Kolari and Pynnonen)"
+    half = float(dist.student_quantile(1 - level / 2, n - 1)) * se
+    return n, mean, se, mean - half, mean + half, form
+
+
+def caar_frame(case: Case) -> Frame:
+    """One row a window: the average CAR, its interval, the precision-weighted mean and the effective number of pairs."""
+    rows = []
+    for window in case.windows:
+        n, mean, se, lo, hi, form = average(case, window)
+        design = design_of(case, window)
+        rows.append(
+            {
+                "window_start": window[0], "window_end": window[1], "n": n, "caar": mean, "se": se, "ci_low": lo,
+                "ci_high": hi, "caar_weighted": precision_weighted(case, window), "rbar_w": design.rbar_w,
+                "n_eff": design.n_eff, "interval": form,
+            }
+        )  # fmt: skip
+    columns = "window_start window_end n caar se ci_low ci_high caar_weighted rbar_w n_eff interval".split()
+    return Frame(rows, columns=columns)
+
+
+def precision_weighted(case: Case, window: Window, power: float = 2.0) -> float:
+    """Mean CAR weighted by 1 / Var(CAR) (power 2, `inv_var`) or 1 / sd(CAR) (power 1, `inv_sd`)."""
+    w = window_stats(case.ar, window)
+    ok = np.isfinite(w.car) & (w.se > 0)
+    if not ok.any():
+        return float("nan")
+    weight = 1.0 / w.se[ok] ** power
+    return float(np.sum(weight * w.car[ok]) / weight.sum())
+
+
+def tests_frame(results: Sequence[TestResult]) -> Frame:
+    """One row a test, variant and window."""
+    columns = "test variant window_start window_end statistic df p n status reason".split()
+    rows = [
+        (r.test, r.variant, r.window[0], r.window[1], r.statistic, r.df, r.p, r.n, r.status, r.reason) for r in results
+    ]
+    return Frame(rows, columns=columns)
+
+
+def jump_frame(case: Case, rows: Mapping[int, Any]) -> Frame:
+    """One row a pair with daily high and low."""
+    keyed = [{"event_id": case.pairs[i].event.id, "ticker": case.pairs[i].ticker, **row} for i, row in rows.items()]
+    columns = (
+        "event_id ticker direction prev_close open high low close overnight rise retreat total peak_gain give_back "
+        "rank_p rank_n robust_z reflection_p selection_p selection_n reason"
+    ).split()
+    return Frame(keyed, columns=columns)
+
+
+def confounders_frame(case: Case, found: Sequence[Sequence[Confounder]]) -> Frame:
+    """One row a pair and other event near it or inside its estimation window."""
+    low, high = min(w[0] for w in case.windows), max(w[1] for w in case.windows)
+    rows = []
+    for pair, others in zip(case.pairs, found):
+        for c in others:
+            if not (low <= c.distance <= high or c.in_estimation):
+                continue
+            rows.append(
+                {
+                    "event_id": pair.event.id, "ticker": pair.ticker, "other_id": c.event.id, "title": c.event.title,
+                    "kind": c.event.kind, "distance": c.distance, "same_session": c.same_session,
+                    "same_story": c.same_story, "in_estimation": c.in_estimation, "treatment": case.spec.confounders,
+                }
+            )  # fmt: skip
+    columns = (
+        "event_id ticker other_id title kind distance same_session same_story in_estimation treatment"
+    ).split()
+    return Frame(rows, columns=columns)
+
+
+def excluded_frame(items: Sequence[Excluded]) -> Frame:
+    """What was left out, at which stage, why, and what would bring it back."""
+    columns = "stage what reason remedy event_id ticker".split()
+    return Frame([(x.stage, x.what, x.reason, x.remedy, x.event_id, x.ticker) for x in items], columns=columns)
+
+
+def checks_frame(results: Sequence[CheckResult]) -> Frame:
+    """One row a check: passed (True, False, None = informs) and its sentence."""
+    frame = Frame([(c.check, c.passed, c.sentence) for c in results], columns=["check", "passed", "sentence"])
+    frame["passed"] = frame["passed"].astype(object)
+    return frame
+
+
+def volatility_ratio(case: Case, i: int) -> float:
+    """sqrt(v_a / wbar) of pair i at the headline window: how stormy the days just before were."""
+    v, level = volatility_path(case.ar, i, case.headline)
+    return float(np.sqrt(v[-1] / level))

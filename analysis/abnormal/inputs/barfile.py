@@ -1,0 +1,374 @@
+"""One Parquet file of bars: written whole or not at all, one writer at a time, damage noticed on reading.
+
+A file is written under a temporary name beside its place, flushed to the disk, read back, and moved over the old one in
+one step; readers see the old bars or the new ones. Pages carry checksums. The metadata travel as JSON in the footer.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+import time as clock
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..domain import Bars, DateArray
+from ..errors import DataMissing, RequestError, StoreBroken
+
+SCHEMA = 1
+LOCK_NAME = ".lock"
+_KEY = b"abnormal"
+_ROWS_PER_GROUP = 16_384
+
+
+def content_digest(bars: Bars) -> str:
+    """sha256 of ticker, frequency, times and columns; equal bars have equal digests, whatever file they lie in."""
+    sha = hashlib.sha256(f"{bars.ticker}|{bars.freq}|{len(bars)}".encode())
+    sha.update(np.ascontiguousarray(bars.time).astype(np.int64).tobytes())
+    for name in sorted(bars.columns):
+        values = np.array(bars.columns[name], dtype=np.float64)
+        values[np.isnan(values)] = np.nan  # one kind of NaN
+        values[values == 0.0] = 0.0  # and of zero
+        sha.update(name.encode())
+        sha.update(values.tobytes())
+    return sha.hexdigest()
+
+
+# ---------------------------------------------------------------------------------------------------- writing
+
+
+def write_bars(path: Path, bars: Bars, meta: Mapping[str, Any]) -> str:
+    """Put bars in place of the file `path` in one step; gives the digest of their content.
+
+    The caller holds the writer's lock of the folder.
+    """
+    _check(bars)
+    digest = content_digest(bars)
+    full = {**meta, "schema": SCHEMA, "ticker": bars.ticker, "freq": bars.freq, "sha256": digest}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(".*.tmp"):
+        left.unlink(missing_ok=True)  # of a writer that was killed: nobody else can hold the lock now
+    scratch = path.parent / f".{path.name}.{os.getpid()}.tmp"
+    try:
+        _dump(scratch, bars, full)
+        if content_digest(read_bars(scratch)) != digest:
+            raise StoreBroken(f"{scratch}: what was written does not read back; check the disk, nothing was changed")
+        _replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    return digest
+
+
+def _check(bars: Bars) -> None:
+    if len(bars) > 1 and not (bars.time[1:] > bars.time[:-1]).all():
+        raise ValueError(f"bars of {bars.ticker} are not in strict time order")
+    for name, values in bars.columns.items():
+        if values.shape != bars.time.shape:
+            raise ValueError(f"column {name} of {bars.ticker} has {values.shape}, its times {bars.time.shape}")
+
+
+def _dump(path: Path, bars: Bars, meta: Mapping[str, Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    unit = pa.date32() if bars.freq == "1d" else pa.timestamp("ns", tz="UTC")
+    times = bars.time.astype("datetime64[D]" if bars.freq == "1d" else "datetime64[ns]")
+    time_column = pa.array(times) if bars.freq == "1d" else pa.array(times.astype(np.int64)).cast(unit)
+    arrays = [time_column, *(pa.array(np.asarray(v, dtype=float)) for v in bars.columns.values())]
+    fields = [pa.field("time", unit), *(pa.field(n, pa.float64()) for n in bars.columns)]
+    text = json.dumps(meta, ensure_ascii=False, sort_keys=True, default=str)
+    table = pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata={_KEY: text.encode()}))
+    with path.open("wb") as stream:
+        pq.write_table(
+            table, stream, compression="zstd", row_group_size=_ROWS_PER_GROUP, write_page_checksum=True, version="2.6"
+        )
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _replace(scratch: Path, path: Path) -> None:
+    """Move over the old file; where a reader's open file forbids that for a moment (Windows), try again."""
+    for pause in (0.01, 0.05, 0.2, 0.5, 1.0):
+        try:
+            os.replace(scratch, path)
+            return
+        except PermissionError:
+            clock.sleep(pause)
+    os.replace(scratch, path)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+# ---------------------------------------------------------------------------------------------------- reading
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """The metadata of a file of bars, from its footer alone."""
+    with _opened(path) as file:
+        return _meta(file, path)
+
+
+def read_bars(path: Path, start: Any = None, end: Any = None) -> Bars:
+    """Bars from `start` to `end`, both included; only the row groups that hold them are read.
+
+    start, end : dates (whole days on the clock of the exchange), UTC times for bars within the day, or None.
+    Raises StoreBroken naming the file where it cannot be trusted.
+    """
+    bounds(start, end, "1d", "")  # a date that cannot be read is the caller's mistake, not damage
+    with _opened(path) as file:
+        meta = _meta(file, path)
+        freq = str(meta["freq"])
+        lo, hi = bounds(start, end, freq, str(meta.get("exchange_timezone", "")))
+        groups = _groups(file, lo, hi)
+        table = file.read_row_groups(groups, use_threads=False)
+    time = _times(table.column("time"), freq)
+    inside = slice(*_positions(time, lo, hi))
+    columns = {n: np.asarray(table.column(n).to_numpy())[inside] for n in table.column_names if n != "time"}
+    return Bars(str(meta["ticker"]), time[inside], columns, freq, flat_meta(meta))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # An open map keeps the old content readable while a writer replaces the file; Windows would forbid that.
+        source = pa.memory_map(str(path)) if os.name == "posix" else pa.BufferReader(path.read_bytes())
+        with source, pq.ParquetFile(source, page_checksum_verification=True) as file:
+            yield file
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise StoreBroken(
+            f"{path} is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__}); "
+            "delete the file and fetch or import the ticker again"
+        ) from error
+
+
+def _meta(file: Any, path: Path) -> dict[str, Any]:
+    raw = (file.schema_arrow.metadata or {}).get(_KEY)
+    if raw is None:
+        raise ValueError("its footer lacks the entries of a price store")
+    meta: dict[str, Any] = json.loads(raw)
+    if int(meta.get("schema", 0)) > SCHEMA:
+        raise StoreBroken(f"{path} was written by a newer version of abnormal (schema {meta['schema']}); upgrade")
+    return meta
+
+
+def _groups(file: Any, lo: np.datetime64 | None, hi: np.datetime64 | None) -> list[int]:
+    """Row groups whose times reach into [lo, hi]."""
+    count = file.num_row_groups
+    if count <= 1 or (lo is None and hi is None):
+        return list(range(count))
+    found = []
+    for i in range(count):
+        span = file.metadata.row_group(i).column(0).statistics
+        if span is None or not span.has_min_max:
+            found.append(i)
+            continue
+        first, last = _moment(span.min), _moment(span.max)
+        if (hi is None or first <= hi) and (lo is None or last >= lo):
+            found.append(i)
+    return found
+
+
+def _moment(value: Any) -> np.datetime64:
+    if isinstance(value, dt.datetime):
+        value = value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
+    return np.datetime64(value, "ns")
+
+
+def _times(column: Any, freq: str) -> DateArray:
+    import pyarrow as pa
+
+    if freq == "1d":
+        return column.cast(pa.int32()).to_numpy().astype("datetime64[D]")
+    return column.cast(pa.int64()).to_numpy().astype("datetime64[ns]")
+
+
+def _positions(time: DateArray, lo: np.datetime64 | None, hi: np.datetime64 | None) -> tuple[int, int]:
+    a = 0 if lo is None else int(np.searchsorted(time, lo, side="left"))
+    b = time.size if hi is None else int(np.searchsorted(time, hi, side="right"))
+    return a, b
+
+
+def cut(bars: Bars, start: Any = None, end: Any = None) -> Bars:
+    """The same bars from `start` to `end`, both included."""
+    if start is None and end is None:
+        return bars
+    lo, hi = bounds(start, end, bars.freq, bars.meta.get("exchange_timezone", ""))
+    part = slice(*_positions(bars.time, lo, hi))
+    return Bars(bars.ticker, bars.time[part], {k: v[part] for k, v in bars.columns.items()}, bars.freq, bars.meta)
+
+
+def bounds(start: Any, end: Any, freq: str, timezone: str) -> tuple[np.datetime64 | None, np.datetime64 | None]:
+    """`start` and `end` as times of the bars: dates for daily bars, else UTC (a date is a day of the exchange's zone)."""
+    lo = None if start is None else _bound(start, freq, timezone, last=False)
+    hi = None if end is None else _bound(end, freq, timezone, last=True)
+    return lo, hi
+
+
+def _bound(value: Any, freq: str, timezone: str, last: bool) -> np.datetime64:
+    try:
+        return _edge(value, freq, timezone, last)
+    except (ValueError, TypeError) as error:
+        raise RequestError(f"{value!r} is not a date; write YYYY-MM-DD") from error
+
+
+def _edge(value: Any, freq: str, timezone: str, last: bool) -> np.datetime64:
+    if isinstance(value, dt.datetime) and value.tzinfo is not None:
+        value = np.datetime64(value.astimezone(dt.UTC).replace(tzinfo=None), "ns")
+    elif isinstance(value, str) and len(value) > 10:
+        return _edge(dt.datetime.fromisoformat(value), freq, timezone, last)
+    elif isinstance(value, str | dt.date) and not isinstance(value, dt.datetime):
+        value = np.datetime64(value, "D")
+    moment = np.datetime64(value)
+    if freq == "1d":
+        return moment.astype("datetime64[D]")
+    if np.datetime_data(moment.dtype)[0] != "D":
+        return moment.astype("datetime64[ns]")
+    edge = _local_midnight(moment + (1 if last else 0), timezone)
+    return edge - np.timedelta64(1, "ns") if last else edge
+
+
+def _local_midnight(day: np.datetime64, timezone: str) -> np.datetime64:
+    """Midnight of a date in a zone, in UTC."""
+    from zoneinfo import ZoneInfo
+
+    date: dt.date = day.astype("datetime64[D]").tolist()
+    local = dt.datetime(date.year, date.month, date.day, tzinfo=ZoneInfo(timezone or "UTC"))
+    return np.datetime64(local.astimezone(dt.UTC).replace(tzinfo=None), "ns")
+
+
+def flat_meta(meta: Mapping[str, Any]) -> dict[str, str]:
+    """Metadata as text, lists one item a line, as `Bars.meta` holds them."""
+    flat = {
+        k: "\n".join(map(str, v)) if isinstance(v, list | tuple) else str(v) for k, v in meta.items() if v is not None
+    }
+    return {k: v for k, v in flat.items() if v}
+
+
+# ---------------------------------------------------------------------------------------------------- one writer
+
+
+@contextmanager
+def writer_lock(folder: Path, wait: float = 60.0) -> Iterator[None]:
+    """Be the only writer of a folder; another one waits. The lock of a killed writer is free at once.
+
+    Raises DataMissing after `wait` seconds.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOCK_NAME
+    try:
+        import fcntl
+    except ImportError:
+        with _lock_by_name(path, wait):
+            yield
+        return
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _until(lambda: _try_flock(fcntl, handle), path, wait)
+        os.ftruncate(handle, 0)
+        os.write(handle, str(os.getpid()).encode())
+        yield
+    finally:
+        os.close(handle)  # the kernel gives the lock back, here and when the process dies
+
+
+def _try_flock(fcntl: Any, handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _until(attempt: Any, path: Path, wait: float) -> None:
+    give_up = clock.monotonic() + wait
+    pause = 0.001
+    while not attempt():
+        if clock.monotonic() > give_up:
+            raise DataMissing(
+                f"{path.parent} is being written by process {_holder(path)} for over {wait:g} s; try later"
+            )
+        clock.sleep(pause)
+        pause = min(pause * 2, 0.05)
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text().strip() or "?"
+    except OSError:
+        return "?"
+
+
+@contextmanager
+def _lock_by_name(path: Path, wait: float) -> Iterator[None]:
+    """For systems without flock: the file itself is the lock; that of a process that is gone is taken away."""
+    held = path.with_name(f"{path.name}.pid")
+
+    handles: list[int] = []
+
+    def attempt() -> bool:
+        try:
+            handles.append(os.open(held, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        except FileExistsError:
+            if _is_stale(held):
+                # Windows refuses to delete a file that its owner has open, so a fresh lock cannot be taken away.
+                with suppress(PermissionError):
+                    held.unlink(missing_ok=True)
+            return False
+        os.write(handles[0], str(os.getpid()).encode())
+        return True
+
+    _until(attempt, held, wait)
+    try:
+        yield
+    finally:
+        os.close(handles[0])
+        held.unlink(missing_ok=True)
+
+
+def _is_stale(held: Path, empty_after: float = 5.0) -> bool:
+    """Whether the process that wrote its number there is gone."""
+    try:
+        text, age = held.read_text().strip(), clock.time() - held.stat().st_mtime
+    except OSError:
+        return False
+    if not text.isdigit():
+        return age > empty_after
+    return not _is_running(int(text))
+
+
+def _is_running(pid: int) -> bool:
+    if os.name == "nt":
+        import ctypes
+
+        kernel = ctypes.windll.kernel32  # type: ignore[attr-defined]
+        handle = kernel.OpenProcess(0x1000, False, pid)
+        if handle:
+            kernel.CloseHandle(handle)
+        return bool(handle)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

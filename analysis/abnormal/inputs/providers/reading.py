@@ -1,0 +1,514 @@
+"""Files and frames -> `Table`: what stands in the file, column by column, with the place of every row."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from ...domain import FloatArray, Ticker
+from ...errors import BadData, did_you_mean
+from .columns import SYNONYMS, VALUE_ROLES, is_bar_shaped, role_of, roles_of
+from .files import Table
+from .parsing import MISSING, Stamps
+
+_HEAD = 1 << 16
+_DELIMITERS = (",", ";", "\t", "|")
+_DELIMITER_NAMES = {";": "semicolon", "\t": "tab", "|": "bar"}
+_BINARY = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook; save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook; save the sheet as CSV",
+    b"%PDF": "a PDF",
+    b"\x89PNG": "a picture",
+    b"SQLite format 3": "an SQLite database",
+    b"\x28\xb5\x2f\xfd": "a zstd archive; unpack it",
+}
+
+
+def table_from_path(path: Path) -> Table:
+    """A CSV (plain or gzip) or Parquet file as a `Table`; the content decides, not the name."""
+    head = _head(path)
+    if head[:4] == b"PAR1":
+        return _parquet_table(path)
+    _refuse_other_formats(path, head)
+    return _csv_table(path, head)
+
+
+def _head(path: Path) -> bytes:
+    if path.is_dir():
+        raise BadData(f"{path} is a folder; a CSV or Parquet file was expected")
+    if not path.is_file():
+        near = did_you_mean(path.name, [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else [])
+        raise BadData(f"{path}: no such file{near}")
+    try:
+        with open_bytes(path) as stream:
+            head = stream.read(_HEAD)
+    except (OSError, EOFError) as error:
+        raise BadData(f"{path}: cannot be read: {error}") from error
+    if not head.strip():
+        raise BadData(f"{path}: the file is empty; expected date, ticker and close")
+    return head
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """The file as a stream of bytes, unpacked where it is gzip."""
+    with path.open("rb") as probe:
+        packed = probe.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
+
+
+def _refuse_other_formats(path: Path, head: bytes) -> None:
+    for magic, what in _BINARY.items():
+        if head.startswith(magic):
+            raise BadData(f"{path}: this is {what}")
+    start = head[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<")):
+        raise BadData(f"{path}:1: this is HTML or XML, not a CSV (a web page saved instead of the data?)")
+    if start.startswith((b"{", b"[")):
+        raise BadData(f"{path}:1: this is JSON, not a CSV")
+    if b"\x00" in head and head[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+        raise BadData(f"{path}: this is a binary file, not a CSV or Parquet file")
+
+
+# ------------------------------------------------------------------------------------------------------- CSV
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How a CSV is written: encoding, lines before the header, delimiter, column names."""
+
+    encoding: str
+    skip: int
+    delimiter: str
+    names: list[str]
+    notes: tuple[str, ...]
+
+
+def _csv_table(path: Path, head: bytes) -> Table:
+    layout = _layout(path, head)
+    if _is_vendor_pivot(layout):
+        return _pivot_table(path, layout)
+    wanted = _wanted(layout, path)
+    typed = _read(path, layout, wanted, as_text=False)
+    if typed is not None:
+        return _as_table(path, layout, typed, lambda: _text_table(path, layout, wanted))
+    return _text_table(path, layout, wanted)
+
+
+def _text_table(path: Path, layout: _Layout, wanted: list[str]) -> Table:
+    arrow = _read(path, layout, wanted, as_text=True)
+    assert arrow is not None
+    return _as_table(path, layout, arrow, None)
+
+
+def _layout(path: Path, head: bytes) -> _Layout:
+    encoding, notes = _encoding(head)
+    text = head.decode(encoding, errors="replace").lstrip("\ufeff")
+    rows = text.splitlines()
+    rows = rows[:-1] if len(head) == _HEAD and len(rows) > 1 else rows
+    skip, delimiter, names = _header(path, rows)
+    if skip:
+        notes = (*notes, f"{skip} line{'s' if skip > 1 else ''} before the column names left out")
+    if delimiter != ",":
+        notes = (*notes, f"columns are separated by a {_DELIMITER_NAMES[delimiter]}")
+    _refuse_headless(path, skip, names)
+    return _Layout(encoding, skip, delimiter, names, notes)
+
+
+def _encoding(head: bytes) -> tuple[str, tuple[str, ...]]:
+    if head[:3] == b"\xef\xbb\xbf":
+        return "utf-8", ("a byte order mark at the start was left out",)
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16", ("text is UTF-16",)
+    try:
+        # The last few bytes may be half a character.
+        head[:-4].decode("utf-8")
+    except UnicodeDecodeError:
+        return "cp1252", ("text is not UTF-8 and was read as Windows-1252",)
+    return "utf-8", ()
+
+
+def _header(path: Path, rows: list[str]) -> tuple[int, str, list[str]]:
+    """The first line that can hold column names, and what separates them."""
+    for i, row in enumerate(rows[:40]):
+        if not row.strip() or row.lstrip().startswith("#"):
+            continue
+        delimiter = max(_DELIMITERS, key=lambda d: len(_fields(row, d)))
+        names = _fields(row, delimiter)
+        following = next((r for r in rows[i + 1 :] if r.strip()), "")
+        title = len(_fields(following, delimiter)) > len(names) + 1 or (len(names) == 1 and i < 10 and "," in following)
+        if len(names) > 1 and not title:
+            return i, delimiter, names
+    first = next(r for r in rows if r.strip())
+    raise BadData(
+        f"{path}:{rows.index(first) + 1}: {first[:60]!r} is one column only; expected names such as date,ticker,close "
+        "separated by a comma, semicolon or tab"
+    )
+
+
+def _fields(row: str, delimiter: str) -> list[str]:
+    return [f.strip().lstrip("\ufeff") for f in next(csv.reader([row], delimiter=delimiter))]
+
+
+def _refuse_headless(path: Path, skip: int, names: list[str]) -> None:
+    numeric = [n for n in names[1:] if re.fullmatch(r"[-+]?[\d.,]+(e[-+]?\d+)?", n, re.I)]
+    if re.match(r"\d{4}[-/.]?\d{2}[-/.]?\d{2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}", names[0]) and numeric:
+        raise BadData(f"{path}:{skip + 1}: the first line holds data, not column names; add a line date,ticker,close")
+
+
+def _wanted(layout: _Layout, path: Path) -> list[str]:
+    """Names of the columns worth reading: all of a wide file, the known ones of rows of bars."""
+    names = layout.names
+    if not is_bar_shaped(names):
+        named = [n for i, n in enumerate(names) if n or i == 0]
+        if len(set(named)) != len(named):
+            again = next(n for i, n in enumerate(named) if n in named[:i])
+            raise BadData(f"{path}:{layout.skip + 1}: there are two columns called {again!r}")
+        return named
+    roles = roles_of(names, f"{path}:{layout.skip + 1}")
+    first = [names[0]] if "date" not in roles and "time" not in roles else []
+    return [*first, *(names[i] for i in sorted(roles.values()))]
+
+
+def _text_columns(names: list[str], wanted: list[str]) -> list[str]:
+    """Columns to read as text: dates and tickers; of a wide file the column of dates only (TS and DAY are tickers)."""
+    if is_bar_shaped(names):
+        known = [n for n in wanted if role_of(n) in ("date", "time", "ticker")]
+        return known if any(role_of(n) in ("date", "time") for n in known) else [wanted[0], *known]
+    by_name = [n for n in wanted if role_of(n) == "date"]
+    return [wanted[0]] if not wanted[0] or not by_name or wanted[0] in by_name else by_name[:1]
+
+
+def _read(path: Path, layout: _Layout, wanted: list[str], as_text: bool) -> Any:
+    """The wanted columns as an arrow table; None where typed reading met something that needs a look at the text."""
+    import pyarrow as pa
+    import pyarrow.csv as pacsv
+
+    broken: list[Any] = []
+
+    def note_broken(row: Any) -> str:
+        broken.append(row)
+        return "error"
+
+    text = {n: pa.dictionary(pa.int32(), pa.string()) for n in _text_columns(layout.names, wanted)}
+    if as_text:
+        text = {n: text.get(n, pa.string()) for n in wanted}
+    try:
+        with open_bytes(path) as stream:
+            return pacsv.read_csv(
+                stream,
+                pacsv.ReadOptions(
+                    use_threads=not as_text, encoding=layout.encoding, skip_rows=layout.skip, block_size=1 << 22
+                ),
+                pacsv.ParseOptions(delimiter=layout.delimiter, invalid_row_handler=note_broken),
+                pacsv.ConvertOptions(
+                    include_columns=wanted, column_types=text, null_values=list(MISSING), strings_can_be_null=False
+                ),
+            )
+    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+        if not as_text:
+            return None
+        raise _unreadable(path, layout, broken, error) from error
+
+
+def _unreadable(path: Path, layout: _Layout, broken: list[Any], error: Exception) -> BadData:
+    if broken:
+        row = broken[0]
+        where = f"{path}:{_line_of_text(path, layout, row.text)}"
+        counts = f"{row.actual_columns} columns where the header has {row.expected_columns}"
+        return BadData(f"{where}: {counts}: {row.text[:60]!r}")
+    if "UTF8" in str(error):
+        return BadData(f"{path}: the text is not valid {layout.encoding}; save it as UTF-8 ({error})")
+    return BadData(f"{path}: not readable as CSV: {error}")
+
+
+def _line_of_text(path: Path, layout: _Layout, text: str) -> int:
+    wanted = text.strip().encode(layout.encoding if layout.encoding != "utf-16" else "utf-8")
+    with open_bytes(path) as stream:
+        for number, line in enumerate(stream, 1):
+            if line.strip() == wanted:
+                return number
+    return 0
+
+
+def _as_table(path: Path, layout: _Layout, arrow: Any, reread: Callable[[], Table] | None) -> Table:
+    names = arrow.column_names
+    shown = [n for n in layout.names if n and n not in names]
+    notes = layout.notes + ((f"columns not used: {', '.join(shown)}",) if shown else ())
+    return Table(
+        name=path.name,
+        names=list(names),
+        values=[_value(arrow.column(i)) for i in range(arrow.num_columns)],
+        where=lambda row: f"{path}:{_line_of_row(path, layout, row)}",
+        delimiter=layout.delimiter,
+        notes=notes,
+        unnamed=_unnamed(names),
+        reread=reread,
+    )
+
+
+def _unnamed(names: list[str]) -> int | None:
+    """The first column where it has no name or one that says nothing, as a written index has."""
+    return 0 if re.fullmatch(r"|index|unnamed: ?0|__index_level_0__", names[0].strip().lower()) else None
+
+
+def _line_of_row(path: Path, layout: _Layout, row: int) -> int:
+    """Line of a data row (-1: the header), counting the blank lines that the reader passes over."""
+    if row < 0:
+        return layout.skip + 1
+    if layout.encoding == "utf-16":
+        return layout.skip + 2 + row
+    left = row + 1
+    with open_bytes(path) as stream:
+        for number, line in enumerate(stream, 1):
+            if number <= layout.skip + 1 or not line.strip():
+                continue
+            left -= 1
+            if left == 0:
+                return number
+    return layout.skip + 2 + row
+
+
+def _value(column: Any) -> Any:
+    """An arrow column as floats, stamps or text."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return column
+    if pa.types.is_null(kind):
+        return np.full(len(column), np.nan)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=float)
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return _arrow_stamps(column)
+    if pa.types.is_boolean(kind):
+        return column.cast(pa.string())
+    return column
+
+
+def _arrow_stamps(column: Any) -> Stamps:
+    import pandas as pd
+
+    if getattr(column.type, "tz", None):
+        return _pandas_stamps(pd.Series(column.to_pandas()))
+    wall = column.cast("timestamp[ns]").to_numpy().astype("datetime64[ns]")
+    return Stamps(wall, np.full(wall.size, np.nan))
+
+
+# ------------------------------------------------------------------------------- the header of a vendor's pivot
+
+
+def _is_vendor_pivot(layout: _Layout) -> bool:
+    """yfinance's download().to_csv(): a line of prices, a line of tickers, a line with "Date"."""
+    return layout.names[0] in ("Price", "Ticker", "Attributes") and any(role_of(n) for n in layout.names[1:])
+
+
+def _pivot_table(path: Path, layout: _Layout) -> Table:
+    import pandas as pd
+
+    with open_bytes(path) as stream:
+        frame = pd.read_csv(
+            stream, header=[0, 1], index_col=0, skiprows=layout.skip, sep=layout.delimiter, encoding=layout.encoding
+        )
+    frame.index.name = "Date"
+    table = table_from_frame(frame)
+    notes = (*layout.notes, "a table with prices over tickers in its first lines was read as rows of bars")
+    return replace(table, name=path.name, where=lambda row: f"{path}:{layout.skip + 4}", notes=notes)
+
+
+# ----------------------------------------------------------------------------------------------------- Parquet
+
+
+def _parquet_table(path: Path) -> Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        arrow = pq.ParquetFile(path).read()
+    except (pa.ArrowException, OSError) as error:
+        raise BadData(f"{path}: a damaged Parquet file: {error}") from error
+    names = [str(n) for n in arrow.column_names]
+    if is_bar_shaped(names):
+        keep = [i for i, n in enumerate(names) if role_of(n) or n == "__index_level_0__"]
+    else:
+        keep = list(range(len(names)))
+    unused = [n for i, n in enumerate(names) if i not in keep]
+    kept = [names[i] for i in keep]
+    index = kept.index("__index_level_0__") if "__index_level_0__" in kept else None
+    if index is not None and is_bar_shaped(names) and any(role_of(n) == "date" for n in kept):
+        del keep[index], kept[index]  # a row number beside the dates
+        index = None
+    return Table(
+        name=path.name,
+        names=kept,
+        values=[_value(arrow.column(i)) for i in keep],
+        where=lambda row: f"{path} row {row}" if row >= 0 else str(path),
+        notes=(f"columns not used: {', '.join(unused)}",) if unused else (),
+        unnamed=index,
+    )
+
+
+# ----------------------------------------------------------------------------------------------------- frames
+
+
+def wide_numeric(frame: Any) -> tuple[Stamps, tuple[Ticker, ...], FloatArray] | None:
+    """A frame of numbers with dates in its index and one column a ticker, without a look at single cells; else None."""
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame) or not isinstance(frame.index, pd.DatetimeIndex) or frame.empty:
+        return None
+    if frame.columns.nlevels > 1 or not frame.columns.is_unique or is_bar_shaped(frame.columns):
+        return None
+    if not all(pd.api.types.is_numeric_dtype(t) for t in frame.dtypes) or frame.index.hasnans:
+        return None
+    if all(role_of(c) in VALUE_ROLES for c in frame.columns):
+        return None
+    values = frame.to_numpy(dtype=float, na_value=np.nan)
+    return _pandas_stamps(frame.index.to_series()), tuple(str(c).strip() for c in frame.columns), values.T
+
+
+def table_from_frame(frame: Any) -> Table:
+    """A pandas frame (or what can become one) as a `Table`; dates may stand in a column or in the index."""
+    import pandas as pd
+
+    frame = _pandas(frame)
+    if isinstance(frame.columns, pd.MultiIndex):
+        frame = _stacked(frame)
+    frame = _with_index_as_columns(frame)
+    names = [str(c) for c in frame.columns]
+    repeated = sorted({n for n in names if names.count(n) > 1}) if len(set(names)) != len(names) else []
+    if repeated:
+        raise BadData(f"frame: there are two columns called {repeated[0]!r}")
+    return Table(
+        name="frame",
+        names=names,
+        values=[_series_value(frame.iloc[:, i]) for i in range(frame.shape[1])],
+        where=lambda row: f"row {row} of the frame" if row >= 0 else "frame",
+        unnamed=_unnamed(names) if names else None,
+    )
+
+
+def _pandas(frame: Any) -> Any:
+    import pandas as pd
+
+    if isinstance(frame, pd.DataFrame):
+        return frame
+    if isinstance(frame, pd.Series):
+        return frame.to_frame(frame.name if frame.name is not None else "close")
+    if hasattr(frame, "to_pandas"):
+        return frame.to_pandas()
+    raise BadData(f"{type(frame).__name__} given; a pandas DataFrame, a CSV or a Parquet file was expected")
+
+
+def _stacked(frame: Any) -> Any:
+    """Columns of two levels (price, ticker), in either order, as rows of bars."""
+    levels = range(frame.columns.nlevels)
+    known = [sum(bool(role_of(v)) for v in set(frame.columns.get_level_values(k))) for k in levels]
+    price = int(np.argmax(known))
+    if frame.columns.nlevels != 2 or known[price] == 0:
+        raise BadData("frame: columns of several levels are understood as (price, ticker) or (ticker, price) only")
+    long = frame.stack(level=1 - price, future_stack=True)
+    long.index = long.index.set_names(["date", "ticker"])
+    long.columns.name = None
+    return long.reset_index()
+
+
+def _with_index_as_columns(frame: Any) -> Any:
+    """The index as columns where it says something: dates, names, or any index beside columns without a date."""
+    import pandas as pd
+
+    index = frame.index
+    if isinstance(index, pd.RangeIndex) and index.name is None:
+        return frame
+    dated = any(role_of(c) == "date" for c in frame.columns)
+    # Beside one column a ticker a column TS or DAY is a ticker; only a plain row number gives way to it.
+    if not is_bar_shaped(frame.columns) and not pd.api.types.is_integer_dtype(index.dtype):
+        dated = False
+    if index.nlevels == 1:
+        if isinstance(index, pd.PeriodIndex):
+            index = index.to_timestamp()
+        if dated and (index.name is None or role_of(index.name) in ("", "date")):
+            return frame
+        column = index.to_series(index=frame.index)
+        return _inserted(frame, [(index.name if role_of(index.name) in ("date", "ticker", "time") else "date", column)])
+    levels = [index.get_level_values(k).to_series(index=frame.index) for k in range(index.nlevels)]
+    return _inserted(frame, [(_level_name(n, s), s) for n, s in zip(index.names, levels)])
+
+
+def _level_name(name: Any, level: Any) -> str:
+    import pandas as pd
+
+    if name is not None and _known(name):
+        return str(name)
+    return "date" if pd.api.types.is_datetime64_any_dtype(level) else str(name or "ticker")
+
+
+def _known(name: Any) -> bool:
+    return role_of(name) in set(SYNONYMS.values())
+
+
+def _inserted(frame: Any, columns: list[tuple[Any, Any]]) -> Any:
+    import pandas as pd
+
+    extra = pd.concat([s.rename(n).reset_index(drop=True) for n, s in columns], axis=1)
+    return pd.concat([extra, frame.reset_index(drop=True)], axis=1)
+
+
+def _series_value(series: Any) -> Any:
+    """One pandas column as floats, stamps or text, whatever its dtype."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        series = series.astype(series.cat.categories.dtype)
+    if pd.api.types.is_datetime64_any_dtype(series):
+        return _pandas_stamps(series)
+    if isinstance(series.dtype, pd.PeriodDtype):
+        return _pandas_stamps(series.dt.to_timestamp())
+    if pd.api.types.is_numeric_dtype(series):
+        return series.to_numpy(dtype=float, na_value=np.nan)
+    kind = pd.api.types.infer_dtype(series, skipna=True)
+    if kind in ("datetime", "datetime64", "date"):
+        return _object_stamps(series)
+    if kind in ("floating", "integer", "decimal", "mixed-integer-float", "empty"):
+        return pd.to_numeric(series, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    try:
+        return pa.array(series, type=pa.string(), from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        text = series.astype(object).where(series.notna(), None)
+        return pa.array([None if v is None else str(v) for v in text], type=pa.string())
+
+
+def _pandas_stamps(series: Any) -> Stamps:
+    """A datetime64 column: the clock as written, and how far east of UTC it is where it has a zone."""
+    if getattr(series.dt, "tz", None) is None:
+        wall = series.to_numpy().astype("datetime64[ns]")
+        return Stamps(wall, np.full(wall.size, np.nan))
+    wall = series.dt.tz_localize(None).to_numpy().astype("datetime64[ns]")
+    utc = series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[ns]")
+    return Stamps(wall, (wall - utc).astype("timedelta64[s]").astype(float) / 60.0)
+
+
+def _object_stamps(series: Any) -> Stamps:
+    """Dates, datetimes or Timestamps as Python objects, each perhaps with a zone of its own."""
+    import datetime as dt
+
+    import pandas as pd
+
+    def parts(value: Any) -> tuple[Any, float]:
+        if value is None or value is pd.NaT:
+            return np.datetime64("NaT"), np.nan
+        if not isinstance(value, dt.datetime):
+            return np.datetime64(value, "ns"), np.nan
+        shift = value.utcoffset()
+        return np.datetime64(value.replace(tzinfo=None), "ns"), np.nan if shift is None else shift.total_seconds() / 60
+
+    wall, offset = zip(*(parts(v) for v in series))
+    return Stamps(np.array(wall, dtype="datetime64[ns]"), np.array(offset, dtype=float))

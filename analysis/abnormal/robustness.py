@@ -1,0 +1,112 @@
+"""The same study with one thing changed: other models, estimation windows, benchmarks, contaminated days removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .battery import by_rule
+from .case import Case, Progress, build
+from .checks.decision import Design, row_of
+from .confounding import Confounder
+from .domain import Window
+from .errors import AbnormalError
+from .frames import average
+from .kernel import dist
+
+FACTOR_MODELS = ("market", "capm", "capm_zero", "ff3", "carhart4", "ff5", "ff6", "factors", "industry", "market_industry")
+
+
+def second_model(case: Case) -> str:
+    """The model that votes beside the study's own: market_adjusted, or market if that or a factor model is the model."""
+    own = set(case.ar.model)
+    return "market" if own == {"market_adjusted"} or (own <= set(FACTOR_MODELS) and own != {"market"}) else "market_adjusted"
+
+
+def changes_of(case: Case, design: Design) -> dict[str, dict[str, Any]]:
+    """Name -> changed fields of every alternative: those the decision table votes with, then those the study asks for."""
+    spec = case.spec
+    wanted: dict[str, dict[str, Any]] = {}
+    has_market = bool(case.sample.names)
+    if has_market:
+        wanted["second_model"] = {"model": second_model(case)}
+        for name in row_of(design).robustness(design) if case.size else ():
+            model = name.removeprefix("model:")
+            if model != name and model not in case.ar.model and (model != "peers_ew" or case.sample.peers is not None):
+                wanted[name] = {"model": model}
+    for model in spec.robustness.models:
+        if all(c.get("model") != model for c in wanted.values()):
+            wanted[f"model:{model}"] = {"model": model}
+    for window in spec.robustness.estimations:
+        wanted[f"estimation:{window}"] = {"estimation": window}
+    for benchmark in spec.robustness.benchmarks:
+        label = benchmark if isinstance(benchmark, str) else "+".join(benchmark)
+        wanted[f"benchmark:{label}"] = {"benchmark": benchmark}
+    if not any(c.get("model") == "mean" for c in wanted.values()) and "mean" not in case.ar.model:
+        wanted["model:mean"] = {"model": "mean"}
+    return wanted
+
+
+def alternative_cases(case: Case, design: Design, progress: Progress | None = None) -> dict[str, Case | None]:
+    """The study built again with each change; None where nothing could be estimated."""
+    if case.size == 0:
+        return {}
+    out: dict[str, Case | None] = {}
+    wanted = changes_of(case, design)
+    for done, (name, change) in enumerate(wanted.items()):
+        if progress is not None:
+            progress(f"robustness {name}", done, len(wanted))
+        out[name] = _changed(case, change)
+    out["without_contaminated"] = _changed(case, {"confounders": "dummy"})
+    return out
+
+
+def _changed(case: Case, change: Mapping[str, Any]) -> Case | None:
+    try:
+        other = build(case.request.but(**change, windows=case.windows))
+    except AbnormalError:
+        return None
+    return other if other.size else None
+
+
+def robustness_frame(
+    case: Case, others: Mapping[str, Case | None], around: Sequence[Sequence[Confounder]]
+) -> pd.DataFrame:
+    """One row an alternative: the headline window's estimate, se, p and whether it has the study's sign."""
+    columns = "what car se p ci_low ci_high n_est sigma test same_sign reason".split()
+    if case.size == 0:
+        return pd.DataFrame(columns=columns)
+    window = case.headline
+    own = _row("as specified", case, window, 0.0)
+    rows = [own]
+    for name, other in others.items():
+        if other is None:
+            rows.append({"what": _label(name, case), "reason": "could not be estimated", "same_sign": None})
+            continue
+        rows.append(_row(_label(name, other), other, window, float(own["car"])))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _label(name: str, case: Case) -> str:
+    if name == "second_model":
+        return f"model:{'+'.join(dict.fromkeys(case.ar.model))}"
+    return "contaminated estimation days removed" if name == "without_contaminated" else name
+
+
+def _row(what: str, case: Case, window: Window, reference: float) -> dict[str, Any]:
+    unit = "pair" if case.size == 1 else "portfolio"
+    n, mean, se, low, high, _ = average(case, window)
+    tested = by_rule(case, window, unit) if case.size == 1 or case.portfolio is not None else None
+    if tested is None:
+        p = float(dist.student_p(mean / se, n - 1, case.spec.alternative)) if n > 1 and se > 0 else float("nan")
+        name = "t across pairs"
+    else:
+        p, name = tested.p, tested.test
+    same: bool | None = bool(np.sign(mean) == np.sign(reference)) if reference else True
+    return {
+        "what": what, "car": mean, "se": se, "p": p, "ci_low": low, "ci_high": high, "n_est": int(case.ar.m.min()),
+        "sigma": float(case.ar.sigma[0]) if case.size == 1 else float("nan"), "test": name, "same_sign": same, "reason": "",
+    }  # fmt: skip
