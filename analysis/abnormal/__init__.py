@@ -32,7 +32,25 @@ _HOMES = {
     "run": "study",
 }
 
-__all__ = sorted([*_HOMES, "__version__"])
+__all__ = [
+    "AbnormalError",
+    "AbnormalReturns",
+    "AbnormalWarning",
+    "Bars",
+    "Event",
+    "EventCatalog",
+    "PriceStore",
+    "Returns",
+    "Study",
+    "StudyResult",
+    "StudySpec",
+    "__version__",
+    "compare",
+    "load_events",
+    "load_result",
+    "presets",
+    "run",
+]
 
 if TYPE_CHECKING:
     from .domain import AbnormalReturns, Bars, Event, EventCatalog

@@ -207,5 +207,3 @@ def headline_answers(
         if found_rule is not None:
             out[name] = found_rule
     return out
-
-

@@ -177,7 +177,9 @@ def _align_pairs(
     return out  # type: ignore[return-value]
 
 
-def _place(pair: Pair, aligned: Alignment | AbnormalError, rec: Recording, spec: StudySpec) -> Excluded | tuple[int, list[str]]:
+def _place(
+    pair: Pair, aligned: Alignment | AbnormalError, rec: Recording, spec: StudySpec
+) -> Excluded | tuple[int, list[str]]:
     """Row of day 0 on the tape and flags, or why the pair cannot be placed."""
     if isinstance(aligned, AbnormalError):
         if isinstance(aligned, RequestError):
@@ -313,7 +315,11 @@ def _estimated(
 def _short_remedy(m: int, spec: StudySpec) -> str:
     floor = 7  # algebraic floor M > k + 4 with one parameter and its intercept
     lower = f"set min_obs={m} (said in the output)" if m >= floor else "study it later, when more sessions have passed"
-    return f'{lower}, or use model="market_adjusted" with a shorter min_obs: it estimates no parameters' if m >= 5 else lower
+    return (
+        f'{lower}, or use model="market_adjusted" with a shorter min_obs: it estimates no parameters'
+        if m >= 5
+        else lower
+    )
 
 
 def _sample_flags(
@@ -369,7 +375,7 @@ def _portfolio_tape(tape: Tape, rows: Sequence[int]) -> Tape:
     i = np.asarray(rows, np.int64)
     return replace(
         tape, units=("portfolio",), y=tape.y[i].mean(axis=0)[None], event_y=tape.event_y[i].mean(axis=0)[None],
-        span=tape.span[i].max(axis=0)[None], usable=tape.usable[i].all(axis=0)[None], xid=tape.xid[i[:1]],
+        span=tape.span[i].max(axis=0)[None], usable=np.all(tape.usable[i], axis=0, keepdims=True), xid=tape.xid[i[:1]],
         peer_of=None if tape.peer_of is None else tape.peer_of[i[:1]],
     )  # fmt: skip
 
@@ -409,5 +415,3 @@ def _empty(
     return Case(
         request, (), (), none, recordings, (), windows, added, sample, ar, None, (), replay, (), excluded
     )  # fmt: skip
-
-

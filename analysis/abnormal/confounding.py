@@ -45,7 +45,12 @@ def rivals(pair: Pair, catalogue: EventCatalog | None, spec: StudySpec) -> list[
 
 
 def confounders_of(
-    pair: Pair, catalogue: EventCatalog | None, rec: Recording, day0: int, estimation_rows: tuple[int, int], spec: StudySpec
+    pair: Pair,
+    catalogue: EventCatalog | None,
+    rec: Recording,
+    day0: int,
+    estimation_rows: tuple[int, int],
+    spec: StudySpec,
 ) -> list[Confounder]:
     """The pair's rival events that fall on its tape, in time order."""
     events = rivals(pair, catalogue, spec)

@@ -496,7 +496,9 @@ class PairResult:
     def one(self, i: int = 0) -> TestResult:
         """The answer for pair i as a TestResult."""
         why = self.reason[i] if self.reason else ""
-        extra = {k: (v[i] if isinstance(v, np.ndarray) and v.shape[:1] == self.p.shape else v) for k, v in self.extra.items()}
+        extra = {
+            k: (v[i] if isinstance(v, np.ndarray) and v.shape[:1] == self.p.shape else v) for k, v in self.extra.items()
+        }
         return TestResult(
             self.test, self.window, float(self.statistic[i]), float(self.p[i]), float(self.df[i]), float(self.n[i]),
             self.variant, "not_applicable" if why else "ok", why, extra,
@@ -569,9 +571,10 @@ class Limits:
 class Replay(Protocol):
     """The study's offer to estimate again elsewhere: what placebo tests know of the rest of the program."""
 
-    candidates: tuple[Ticker, ...]
-    estimation_end: int
-
+    @property
+    def candidates(self) -> tuple[Ticker, ...]: ...
+    @property
+    def estimation_end(self) -> int: ...
     def limits(self, unit: Unit) -> Limits: ...
     def time(self, unit: Unit) -> DateArray: ...
     def ticker(self, unit: Unit) -> Ticker: ...

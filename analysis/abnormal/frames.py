@@ -299,9 +299,7 @@ def confounders_frame(case: Case, found: Sequence[Sequence[Confounder]]) -> Fram
                     "same_story": c.same_story, "in_estimation": c.in_estimation, "treatment": case.spec.confounders,
                 }
             )  # fmt: skip
-    columns = (
-        "event_id ticker other_id title kind distance same_session same_story in_estimation treatment"
-    ).split()
+    columns = ("event_id ticker other_id title kind distance same_session same_story in_estimation treatment").split()
     return Frame(rows, columns=columns)
 
 

@@ -55,6 +55,12 @@ class StudyReplay:
         end = self.estimation_end
         rows = np.asarray(rows, np.int64)
         sample = cut(
-            t.tape, np.full(rows.size, t.row), rows, (end - length + 1, end), window, window[0], ("placebo",) * rows.size
+            t.tape,
+            np.full(rows.size, t.row),
+            rows,
+            (end - length + 1, end),
+            window,
+            window[0],
+            ("placebo",) * rows.size,
         )
         return MODELS.get(t.model)(sample, self.options)

@@ -105,7 +105,9 @@ def _pairs(chosen: EventCatalog, named: bool = False) -> tuple[tuple[Pair, ...],
     for pair in chosen.pairs:
         if not asked and pair.event.status not in ("verified", "quoted"):
             why = f"status {pair.event.status}: only verified and quoted events enter a study unless named by id"
-            excluded.append(Excluded("events", pair.label, why, f'events["{pair.event.id}"]', pair.event.id, pair.ticker))
+            excluded.append(
+                Excluded("events", pair.label, why, f'events["{pair.event.id}"]', pair.event.id, pair.ticker)
+            )
         else:
             pairs.append(pair)
     if not pairs and not excluded:
@@ -132,10 +134,14 @@ def _series(given: Any, name: str) -> tuple[np.ndarray, np.ndarray] | None:
 
     if isinstance(given, pd.DataFrame):
         if given.shape[1] != 1:
-            raise RequestError(f"{name}: a frame with {given.shape[1]} columns given; expected one Series of decimal returns")
+            raise RequestError(
+                f"{name}: a frame with {given.shape[1]} columns given; expected one Series of decimal returns"
+            )
         given = given.iloc[:, 0]
     if not isinstance(given, pd.Series):
-        raise RequestError(f"{name}: {type(given).__name__} given; expected tickers or a Series of decimal returns by date")
+        raise RequestError(
+            f"{name}: {type(given).__name__} given; expected tickers or a Series of decimal returns by date"
+        )
     index = pd.DatetimeIndex(pd.to_datetime(given.index))
     if index.tz is not None:
         index = index.tz_localize(None)
@@ -158,5 +164,3 @@ def _factors(given: Any, spec: StudySpec) -> Any:
     if isinstance(given, (str, Path)):
         return read_french(given)
     return factor_frame(given)
-
-

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .present.plots import Plots
 
 SCHEMA_VERSION = 1
-FRAMES = ("pairs", "abnormal_returns", "car", "aar", "caar", "tests", "jump", "checks", "confounders", "excluded", "robustness")
+FRAMES = tuple("pairs abnormal_returns car aar caar tests jump checks confounders excluded robustness".split())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -238,7 +238,7 @@ def load_result(folder: str | Path) -> StudyResult:
         raise BadData(f"{file}:{error.lineno}:{error.colno}: not JSON ({error.msg})") from None
     if data.get("schema_version") != SCHEMA_VERSION:
         raise BadData(f"{file}: schema_version {data.get('schema_version')!r}; this version reads {SCHEMA_VERSION}")
-    frames = {name: _read_frame(data[name]) for name in FRAMES}
+    frames: dict[str, Any] = {name: _read_frame(data[name]) for name in FRAMES}
     return StudyResult(
         title=data["title"], question=data["question"], name=data["name"], spec=StudySpec.from_dict(data["spec"]),
         events=EventCatalog(()), verdict=verdict_from(data["verdict"]), manifest=data["manifest"],

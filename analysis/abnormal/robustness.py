@@ -17,17 +17,29 @@ from .errors import AbnormalError
 from .frames import average
 from .kernel import dist
 
-FACTOR_MODELS = ("market", "capm", "capm_zero", "ff3", "carhart4", "ff5", "ff6", "factors", "industry", "market_industry")
+FACTOR_MODELS = (
+    "market",
+    "capm",
+    "capm_zero",
+    "ff3",
+    "carhart4",
+    "ff5",
+    "ff6",
+    "factors",
+    "industry",
+    "market_industry",
+)
 
 
 def second_model(case: Case) -> str:
-    """The model that votes beside the study's own: market_adjusted, or market if that or a factor model is the model."""
+    """The model that votes beside the study's own: market_adjusted; market beside that one and beside factor models."""
     own = set(case.ar.model)
-    return "market" if own == {"market_adjusted"} or (own <= set(FACTOR_MODELS) and own != {"market"}) else "market_adjusted"
+    factors = own <= set(FACTOR_MODELS) - {"market"}
+    return "market" if own == {"market_adjusted"} or factors else "market_adjusted"
 
 
 def changes_of(case: Case, design: Design) -> dict[str, dict[str, Any]]:
-    """Name -> changed fields of every alternative: those the decision table votes with, then those the study asks for."""
+    """Name -> changed fields of every alternative: those that vote, then those the study asks for."""
     spec = case.spec
     wanted: dict[str, dict[str, Any]] = {}
     has_market = bool(case.sample.names)
@@ -108,5 +120,6 @@ def _row(what: str, case: Case, window: Window, reference: float) -> dict[str, A
     same: bool | None = bool(np.sign(mean) == np.sign(reference)) if reference else True
     return {
         "what": what, "car": mean, "se": se, "p": p, "ci_low": low, "ci_high": high, "n_est": int(case.ar.m.min()),
-        "sigma": float(case.ar.sigma[0]) if case.size == 1 else float("nan"), "test": name, "same_sign": same, "reason": "",
+        "sigma": float(case.ar.sigma[0]) if case.size == 1 else float("nan"), "test": name, "same_sign": same,
+        "reason": "",
     }  # fmt: skip

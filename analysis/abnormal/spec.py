@@ -148,7 +148,7 @@ def _model(key: str, value: Any) -> str:
     name = text(key, value, "market", "the name of a model")
     known = registry.MODELS.names() if name != "auto" else []
     if known and name not in known:
-        raise UnknownName("model", name, ["auto", *known], "`abnormal methods` lists them all")
+        raise UnknownName("model", name, sorted({"auto", *known}), "`abnormal methods` lists them all")
     return name
 
 
@@ -780,7 +780,7 @@ def _overlaps(values: Mapping[str, Any]) -> Iterator[Conflict]:
         if values["freq"] == "1d":
             yield from (c for other in _WINDOW_FIELDS for c in _overlap_with(values, name, e, other))
         elif _last(e) >= 0:
-            yield Conflict((name,), f"{_said(e)} reaches into the event's session; end it at -1 or earlier")
+            yield Conflict((name, "freq"), f"{_said(e)} reaches into the event's session; end it at -1 or earlier")
 
 
 def _overlap_with(
@@ -791,7 +791,7 @@ def _overlap_with(
     if first is not None and last >= first[0]:
         reach = f"estimation {_said(estimation)} ends at {last} and reaches into the window {_said(first)} of {other}"
         way_out = f"end it at {first[0] - 1} or earlier, or choose windows that begin at {last + 1} or later"
-        yield Conflict((name, other), f"{reach}; {way_out}", first)
+        yield Conflict((name, other, "freq"), f"{reach}; {way_out}", first)
 
 
 def _too_short(values: Mapping[str, Any]) -> Iterator[Conflict]:
@@ -801,7 +801,7 @@ def _too_short(values: Mapping[str, Any]) -> Iterator[Conflict]:
                 f"estimation {_said(e)} has {size} sessions, fewer than min_obs = {values['min_obs']}; "
                 f"begin at {e[1] - values['min_obs'] + 1} or earlier, or lower min_obs"
             )
-            yield Conflict((name, "min_obs"), text)
+            yield Conflict((name, "min_obs", "freq"), text)
 
 
 def _below_floor(values: Mapping[str, Any]) -> Iterator[Conflict]:

@@ -1,11 +1,11 @@
 """run(): the whole flow of a study in one page. Read this first.
 
-    request   what was asked: pairs, prices, spec                        request.py
-    case      day 0, series, sample, model -> AbnormalReturns (waist)    case.py
-    battery   every test over every window                               battery.py, inference/
-    checks    can it be believed?                                        checks/
-    verdict   one headline by the decision table, one sentence           checks/decision.py, checks/verdict.py
-    result    frames and verdict                                         frames.py, result.py
+request   what was asked: pairs, prices, spec                        request.py
+case      day 0, series, sample, model -> AbnormalReturns (waist)    case.py
+battery   every test over every window                               battery.py, inference/
+checks    can it be believed?                                        checks/
+verdict   one headline by the decision table, one sentence           checks/decision.py, checks/verdict.py
+result    frames and verdict                                         frames.py, result.py
 """
 
 from __future__ import annotations
@@ -81,9 +81,7 @@ def run(
     >>> study.verdict.headline
     'selection'
     """
-    request = settle(
-        events, prices, spec, benchmark=benchmark, industry=industry, factors=factors, catalogue=catalogue
-    )
+    request = settle(events, prices, spec, benchmark=benchmark, industry=industry, factors=factors, catalogue=catalogue)
     return run_request(request, progress)
 
 
@@ -176,7 +174,8 @@ def check_input(case: Case, around: Sequence[Sequence[Confounder]], design: Desi
 
 def _treated_members(case: Case, members: Sequence[str]) -> tuple[str, ...]:
     """Benchmark members that an event of the study names, and market-wide events."""
-    named = {k.ticker for e in _events(case.request).whole for k in e.tickers if e.id in {p.event.id for p in case.pairs}}
+    studied = {p.event.id for p in case.pairs}
+    named = {k.ticker for e in _events(case.request).whole if e.id in studied for k in e.tickers}
     wide = [p.event.id for p in case.pairs if p.event.market_wide]
     return tuple([t for t in members if t in named] + wide)
 
@@ -286,7 +285,8 @@ def _notes(case: Case, answers: Answers) -> tuple[str, ...]:
         )
     notes += [f"window ({w[0]}, {w[1]}) added: {why}" for w, why in case.added_windows.items()]
     for rec in case.recordings.values():
-        notes += [f"{t}: {d.size} bars on days that are no session, first {d[0]}" for t, d in rec.surplus.items() if d.size]
+        stray = ((t, d) for t, d in rec.surplus.items() if d.size)
+        notes += [f"{t}: {d.size} bars on days that are no session, first {d[0]}" for t, d in stray]
     return tuple(notes)
 
 

@@ -21,11 +21,15 @@ def treated_benchmark(given: CheckInput) -> CheckResult:
     if not named and not unusual:
         return CheckResult("treated_benchmark", True, f"The benchmark moved as on ordinary days (SQ p = {p:.3f}).")
     mean = given.rerun(model="mean", windows=given.windows)
-    text = f"The benchmark may be treated: {'; '.join(x for x in (named, unusual) if x)}. It would hide part of the effect"
+    text = (
+        f"The benchmark may be treated: {'; '.join(x for x in (named, unusual) if x)}. It would hide part of the effect"
+    )
     if mean is not None and mean.size:
         from ..inference._window import window_stats
 
-        text += f"; without any benchmark the estimate is {100 * np.nanmean(window_stats(mean, given.headline).car):+.1f}%"
+        text += (
+            f"; without any benchmark the estimate is {100 * np.nanmean(window_stats(mean, given.headline).car):+.1f}%"
+        )
     return CheckResult("treated_benchmark", False, text + ".")
 
 

@@ -12,4 +12,6 @@ def confounders(given: CheckInput) -> CheckResult:
     named = list(dict.fromkeys(t for titles in given.confounders for t in titles))
     if not named:
         return CheckResult("confounders", True, "No other catalogue event falls in the event session.")
-    return CheckResult("confounders", False, f"In the same session: {'; '.join(named)}. Their effects cannot be told apart.")
+    return CheckResult(
+        "confounders", False, f"In the same session: {'; '.join(named)}. Their effects cannot be told apart."
+    )

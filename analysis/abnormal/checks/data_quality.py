@@ -34,7 +34,11 @@ def doubtful_bars(given: CheckInput) -> CheckResult:
 @CHECKS.add("complete_windows", reference="doi:10.1257/jel.35.1.13", order=18)
 def complete_windows(given: CheckInput) -> CheckResult:
     """Every event window has a return on every session."""
-    gaps = [f"{label}: {flag}" for label, flags in zip(given.labels, given.flags) for flag in flags if "missing in" in flag]
+    gaps = [
+        f"{label}: {flag}" for label, flags in zip(given.labels, given.flags) for flag in flags if "missing in" in flag
+    ]
     if not gaps:
         return CheckResult("complete_windows", True, "Every event window is complete.")
-    return CheckResult("complete_windows", False, f"Missing returns: {'; '.join(gaps[:5])}" + (" ..." if len(gaps) > 5 else "."))
+    return CheckResult(
+        "complete_windows", False, f"Missing returns: {'; '.join(gaps[:5])}" + (" ..." if len(gaps) > 5 else ".")
+    )

@@ -71,7 +71,7 @@ def _single_headline(d: Design) -> str:
 
 def _single_votes(d: Design) -> tuple[str, ...]:
     other = "t_car" if d.enough else "sq"
-    votes = ("placebo_time", other, "second_model")
+    votes: tuple[str, ...] = ("placebo_time", other, "second_model")
     if d.length == 1:
         votes = (*votes, "sq_vol")
     if d.l2 > 1 and d.enough:

@@ -18,7 +18,9 @@ def drift(given: CheckInput) -> CheckResult:
     if not np.isfinite(ratio).any():
         return CheckResult("drift", None, "The model estimates no average drift.")
     if np.nanmax(ratio) <= LIMIT:
-        return CheckResult("drift", True, f"The drift before the event is small: |alpha| L2 / se is {np.nanmax(ratio):.2f}.")
+        return CheckResult(
+            "drift", True, f"The drift before the event is small: |alpha| L2 / se is {np.nanmax(ratio):.2f}."
+        )
     i = int(np.nanargmax(ratio))
     alpha = given.ar.coef[i, given.ar.coef_names.index("alpha")]
     with_alpha = given.rerun(model="market", windows=given.windows)

@@ -11,7 +11,9 @@ def short_history(given: CheckInput) -> CheckResult:
     """At least 100 estimation returns for every pair; below 60 the answer is coarse."""
     few = [(label, int(m)) for label, m in zip(given.labels, given.ar.m) if m < 100]
     if not few:
-        return CheckResult("short_history", True, f"Every pair has at least {int(given.ar.m.min())} estimation returns.")
+        return CheckResult(
+            "short_history", True, f"Every pair has at least {int(given.ar.m.min())} estimation returns."
+        )
     worst, count = min(few, key=lambda x: x[1])
     word = "very short" if count < 60 else "short"
     text = (

@@ -15,7 +15,7 @@ def thin_trading(given: CheckInput) -> CheckResult:
     if share <= LIMIT:
         return CheckResult("thin_trading", True, f"{100 * share:.1f}% of estimation sessions without a trade.")
     text = (
-        f"{100 * share:.0f}% of estimation sessions without a trade: use thin=\"trade_to_trade\", the model dimson and the "
+        f'{100 * share:.0f}% of estimation sessions without a trade: use thin="trade_to_trade", the model dimson and the '
         "test corrado_zivney."
     )
     return CheckResult("thin_trading", False, text)

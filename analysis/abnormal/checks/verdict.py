@@ -82,7 +82,9 @@ def weigh(design: Design, answers: Mapping[str, TestResult], facts: Facts) -> Ve
         return _cannot_say(row, headline, design, facts, why)
     smallest = float(answer.extra.get("min_p", np.nan))
     if headline in EMPIRICAL and answer.n < MIN_N:
-        return _cannot_say(row, headline, design, facts, f"{int(answer.n)} comparable windows; a headline needs {MIN_N}")
+        return _cannot_say(
+            row, headline, design, facts, f"{int(answer.n)} comparable windows; a headline needs {MIN_N}"
+        )
     direction = sign_of(answer)
     votes = [cast_vote(t, answers.get(t), direction, facts.level) for t in row.robustness(design)]
     extra, _, add_ons = add_on_votes(design, facts.disp_p)
@@ -194,7 +196,9 @@ def _reasons(
         out.append("no robustness test can vote: fragile at best")
     out += [f"{v.test} has no vote: {v.reason}" for v in votes if not v.counts and v.reason]
     if "event_variance" in add_ons:
-        out.append(f"variance rose by factor {facts.disp_factor:.1f}: Patell, portfolio and rank tests may read volatility as effect")
+        out.append(
+            f"variance rose by factor {facts.disp_factor:.1f}: Patell, portfolio and rank tests may read volatility as effect"
+        )
         out += [f"{v.test} does not agree (p = {show_p(v.p)})" for v in add_on if v.counts and not v.agrees]
     if "thin_trading" in add_ons:
         out.append(f"{100 * design.thin_share:.0f}% of days without trade")

@@ -18,7 +18,9 @@ def volatility(given: CheckInput) -> CheckResult:
     i = int(np.nanargmax(given.volatility))
     ratio = float(given.volatility[i])
     if ratio <= LIMIT:
-        return CheckResult("volatility", True, f"Volatility before the event was {ratio:.2f} times its estimation level.")
+        return CheckResult(
+            "volatility", True, f"Volatility before the event was {ratio:.2f} times its estimation level."
+        )
     text = (
         f"Volatility just before the event was {ratio:.2f} times its estimation level ({given.labels[i]}): on such days the "
         "empirical test rejects 8 to 10% at nominal 5%; sq_vol allows for it."

@@ -70,7 +70,8 @@ def dates_differ(ar: AbnormalReturns, rows: IntArray) -> str:
     days = np.unique(distinct_dates(ar)[rows]).size
     if days > 1:
         return f"needs one common event date; these pairs have {days}"
-    if not (ar.dates[rows] == ar.dates[rows[:1]]).all():
+    sessions = ar.dates[rows].astype(np.int64)  # days outside the panel (NaT) compare equal as numbers
+    if not (sessions == sessions[:1]).all():
         return "needs one common session axis; these firms trade on different sessions"
     return ""
 

@@ -101,7 +101,9 @@ def distinct_dates(ar: AbnormalReturns) -> np.ndarray:
     return ar.dates[:, ar.at(0)]
 
 
-def two_sided_interval(center: FloatArray, se: FloatArray, df: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
+def two_sided_interval(
+    center: FloatArray, se: FloatArray, df: FloatArray, level: float
+) -> tuple[FloatArray, FloatArray]:
     """center -+ t quantile times se; NaN where df is not positive."""
     half = dist.student_quantile(1.0 - level / 2.0, np.where(df > 0, df, np.nan)) * se
     return center - half, center + half

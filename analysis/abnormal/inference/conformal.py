@@ -49,7 +49,7 @@ def conformal(ar: AbnormalReturns, window: Window, opt: TestOptions) -> PairResu
     e = ar.size
     p, total, stat = np.full(e, np.nan), np.full(e, np.nan), np.full(e, np.nan)
     reason = list(w.reason)
-    for i in np.flatnonzero(w.usable):
+    for i in map(int, np.flatnonzero(w.usable)):
         rows, length = _joined_rows(ar, i, window)
         u = refitted(ar, i, rows)
         if u is None:
@@ -67,7 +67,7 @@ def conformal_interval(ar: AbnormalReturns, window: Window, level: float) -> tup
     """Effects theta of the window (theta / L2 taken off each event row) with conformal p > level: (low, high) by inversion."""
     w = window_stats(ar, window)
     low, high = np.full(ar.size, np.nan), np.full(ar.size, np.nan)
-    for i in np.flatnonzero(w.usable):
+    for i in map(int, np.flatnonzero(w.usable)):
         rows, length = _joined_rows(ar, i, window)
         u = refitted(ar, i, rows)
         if u is None:

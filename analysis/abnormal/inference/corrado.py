@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..domain import AbnormalReturns, FloatArray, TestOptions, TestResult, Window
+from ..domain import AbnormalReturns, FloatArray, IntArray, TestOptions, TestResult, Window
 from ..kernel import ranks
 from ..registry import TESTS
 from ._cross import EventTime, by_normal, chosen, event_time, too_few
@@ -15,7 +15,7 @@ CZ = ("finite_rows", "all_rows", "centred", "cz_std")
 NO_SPREAD = "the ranks cancel on every row (S = 0)"
 
 
-def _ranked(ar: AbnormalReturns, window: Window, rows: EventTime) -> tuple[FloatArray, FloatArray]:
+def _ranked(ar: AbnormalReturns, window: Window, rows: EventTime) -> tuple[FloatArray, IntArray]:
     """Ranks (N, T) of every pair over its own rows, and n_i (N,)."""
     key = ("midranks", window)
     if key not in ar.cache:
@@ -100,7 +100,7 @@ def _standardised(ar: AbnormalReturns, window: Window, rows: EventTime) -> Float
     if (count < 2).any():
         return None
     mean = np.where(have, sar, 0.0).sum(axis=0) / count
-    sd = np.sqrt(np.where(have, sar - mean, 0.0).__pow__(2).sum(axis=0) / (count - 1))
+    sd = np.sqrt(np.sum(np.where(have, sar - mean, 0.0) ** 2, axis=0) / (count - 1))
     if not (sd > 1e-12).all():
         return None
     quiet = rows.a[:, : -rows.length] / ar.sigma[rows.rows, None]
@@ -138,7 +138,7 @@ def corrado_zivney(ar: AbnormalReturns, window: Window, opt: TestOptions) -> Tes
         k, count = ranks.midranks(values)
     else:
         k, count = _ranked(ar, window, rows)
-    size = np.full(n, rows.a.shape[1]) if form == "all_rows" else count
+    size = np.full(n, rows.a.shape[1], np.int64) if form == "all_rows" else count
     u = k / (1.0 + size[:, None]) - 0.5
     have = np.isfinite(u)
     d = np.where(have, u, 0.0).sum(axis=0) / np.sqrt(have.sum(axis=0))

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..domain import AbnormalReturns, TestOptions, TestResult, Window
+from ..domain import AbnormalReturns, FloatArray, TestOptions, TestResult, Window
 from ..registry import TESTS
 from ._cross import by_t, cars, chosen, too_few
+
+
+def leave_one_out_t(x: FloatArray) -> FloatArray:
+    """Cross-sectional t of x (N,) without each of its entries, (N,); NaN where the others do not differ."""
+    n = x.size
+    d = x - x.mean()
+    total = np.sum(d * d)
+    left = total - d * d * n / (n - 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = (x.sum() - x) / (n - 1.0) / np.sqrt(left / (n - 2.0) / (n - 1.0))
+    return np.where(left > 1e-14 * total, t, np.nan)
 
 
 @TESTS.add(
@@ -36,12 +47,13 @@ def jackknife(ar: AbnormalReturns, window: Window, opt: TestOptions) -> TestResu
     se = float(np.sqrt((n - 1.0) / n * np.sum((without - without.mean()) ** 2)))
     if not se > 1e-12 * np.abs(x).max():
         return TestResult.none("jackknife", window, "the CARs do not differ (standard deviation 0)", form)
-    others = np.where(np.eye(n, dtype=bool), without[:, None], x[None, :]) if n <= 2000 else None
-    t = _leave_one_out_t(x, without) if others is None else without / _rest_sd(others, n) * np.sqrt(n - 1.0)
+    t = leave_one_out_t(x)
+    t = t[np.isfinite(t)]
     most = int(np.argmax(np.abs(without - x.mean())))
     extra = {
-        "se": se, "caar_min": float(without.min()), "caar_max": float(without.max()), "t_min": float(np.nanmin(t)),
-        "t_max": float(np.nanmax(t)), "most": ar.ticker[rows[most]], "most_pair": int(rows[most]),
+        "se": se, "caar_min": float(without.min()), "caar_max": float(without.max()),
+        "t_min": float(t.min()) if t.size else np.nan, "t_max": float(t.max()) if t.size else np.nan,
+        "most": ar.ticker[rows[most]], "most_pair": int(rows[most]),
         "without_most": float(without[most]),
     }  # fmt: skip
     return by_t("jackknife", window, float(x.mean() / se), n - 1, n, form, opt, **extra)

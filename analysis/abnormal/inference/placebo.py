@@ -52,7 +52,9 @@ def placebo_distribution(replay: Replay, unit: Unit, window: Window, min_obs: in
         return Placebos(np.empty(0), np.empty(0, np.int64), np.nan, 0, f"{s} sessions before the event")
     for length in (s, max(min_obs, s // 2)):
         if length < s and (window[1] - window[0] + 1) > s / 20:
-            text = f"{s} sessions of history are too few for a window of {window[1] - window[0] + 1} (at most {s // 20})"
+            text = (
+                f"{s} sessions of history are too few for a window of {window[1] - window[0] + 1} (at most {s // 20})"
+            )
             return Placebos(np.empty(0), np.empty(0, np.int64), np.nan, length, text)
         rows = admissible_rows(where.first, where.t1, replay.estimation_end, length, window)
         if rows.size < (NO_VOTE if length == s and s // 2 >= min_obs else 1):
@@ -65,12 +67,16 @@ def placebo_distribution(replay: Replay, unit: Unit, window: Window, min_obs: in
     return Placebos(np.empty(0), np.empty(0, np.int64), np.nan, max(min_obs, s // 2), "no admissible placebo date")
 
 
-def placebo_answer(test: str, found: Placebos, replay: Replay, unit: Unit, window: Window, opt: TestOptions) -> TestResult:
+def placebo_answer(
+    test: str, found: Placebos, replay: Replay, unit: Unit, window: Window, opt: TestOptions
+) -> TestResult:
     """Rank the event among its placebo dates."""
     n = found.values.size
     if found.reason or n < NOT_APPLICABLE or not np.isfinite(found.observed):
         why = found.reason or (
-            f"{n} placebo dates; the test needs {NOT_APPLICABLE}" if n < NOT_APPLICABLE else "the event has no statistic"
+            f"{n} placebo dates; the test needs {NOT_APPLICABLE}"
+            if n < NOT_APPLICABLE
+            else "the event has no statistic"
         )
         return TestResult.none(test, window, why, opt.variant, n=float(n), length=found.length)
     p = dist.empirical_p(found.values, found.observed, opt.alternative)
@@ -80,7 +86,9 @@ def placebo_answer(test: str, found: Placebos, replay: Replay, unit: Unit, windo
         "values": found.values, "dates": time[found.rows], "n_over_L2": n / (window[1] - window[0] + 1),
         "observed": found.observed,
     }  # fmt: skip
-    status, reason = ("ok", "") if n >= NO_VOTE else ("shown", f"{n} placebo dates: shown, does not vote below {NO_VOTE}")
+    status, reason = (
+        ("ok", "") if n >= NO_VOTE else ("shown", f"{n} placebo dates: shown, does not vote below {NO_VOTE}")
+    )
     return TestResult(test, window, found.observed, p, np.nan, n, opt.variant, status, reason, extra)  # type: ignore[arg-type]
 
 
@@ -187,7 +195,8 @@ def _selected(ar: AbnormalReturns, i: int, window: Window, opt: TestOptions, rep
         days, largest = days[np.isfinite(largest)], largest[np.isfinite(largest)]
     n = largest.size
     if n < NOT_APPLICABLE:
-        return TestResult.none("selection", window, f"{n} placebo dates shared by all candidates; needs {NOT_APPLICABLE}", n=float(n))
+        why = f"{n} placebo dates shared by all candidates; needs {NOT_APPLICABLE}"
+        return TestResult.none("selection", window, why, n=float(n))
     p = float((1 + dist.count_at_least(largest, abs(own.observed))) / (n + 1))
     extra = {
         "first": days[0], "last": days[-1], "min_p": 1.0 / (n + 1), "candidates": replay.candidates, "values": largest,

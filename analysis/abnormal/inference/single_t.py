@@ -28,7 +28,9 @@ def t_car(ar: AbnormalReturns, window: Window, opt: TestOptions) -> PairResult:
     with np.errstate(invalid="ignore", divide="ignore"):
         t = w.car / (ar.sigma * np.sqrt(w.n)) if opt.variant == "fec_none" else w.scar
     p = dist.student_p(t, ar.df, opt.alternative)
-    return PairResult("t_car", window, t, p, ar.df, ar.m.astype(float), opt.variant, w.reason, {"se": w.se, "car": w.car})
+    return PairResult(
+        "t_car", window, t, p, ar.df, ar.m.astype(float), opt.variant, w.reason, {"se": w.se, "car": w.car}
+    )
 
 
 @TESTS.add(
@@ -51,7 +53,15 @@ def t_ar(ar: AbnormalReturns, window: Window, opt: TestOptions) -> PairResult:
     t = w.sar[np.arange(ar.size), day]
     p = dist.student_p(t, ar.df, opt.alternative)
     return PairResult(
-        "t_ar", window, t, p, ar.df, ar.m.astype(float), opt.variant, w.reason, {"offset": window[0] + day.astype(float)}
+        "t_ar",
+        window,
+        t,
+        p,
+        ar.df,
+        ar.m.astype(float),
+        opt.variant,
+        w.reason,
+        {"offset": window[0] + day.astype(float)},
     )
 
 
@@ -78,4 +88,5 @@ def f_window(ar: AbnormalReturns, window: Window, opt: TestOptions) -> PairResul
         a = w.ar[i, have]
         f[i] = a @ np.linalg.solve(cov[i][np.ix_(have, have)], a) / (a.size * ar.sigma[i] ** 2)
     df1 = w.n.astype(float)
-    return PairResult("f_window", window, f, dist.f_p(f, df1, ar.df), ar.df, ar.m.astype(float), opt.variant, w.reason, {"df1": df1})
+    p = dist.f_p(f, df1, ar.df)
+    return PairResult("f_window", window, f, p, ar.df, ar.m.astype(float), opt.variant, w.reason, {"df1": df1})

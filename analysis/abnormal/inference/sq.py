@@ -29,7 +29,9 @@ def _tails(z: FloatArray, z0: float) -> tuple[float, float, float, int]:
     return float(low), float(up), float(both), m
 
 
-def _reference(ar: AbnormalReturns, i: int, length: int, form: str, scar: float, car: float) -> tuple[FloatArray, float]:
+def _reference(
+    ar: AbnormalReturns, i: int, length: int, form: str, scar: float, car: float
+) -> tuple[FloatArray, float]:
     """The comparison values and the event's own value of pair i, for one form of the test."""
     if form in ("abs_studentized", "studentized"):
         return studentised_runs(ar, i, length), scar
@@ -59,12 +61,14 @@ def sq(ar: AbnormalReturns, window: Window, opt: TestOptions) -> PairResult:
     e = ar.size
     out = {k: np.full(e, np.nan) for k in ("statistic", "p", "p_low", "p_up", "m", "min_p", "rank")}
     reason = list(w.reason)
-    for i in np.flatnonzero(w.usable):
+    for i in map(int, np.flatnonzero(w.usable)):
         z, z0 = _reference(ar, i, int(w.n[i]), form, float(w.scar[i]), float(w.car[i]))
         low, up, both, m = _tails(z, z0)
         out["m"][i] = m
         if m < MIN_WINDOWS:
-            reason[i] = f"{m} comparable windows of {int(w.n[i])} sessions before the event; the test needs {MIN_WINDOWS}"
+            reason[i] = (
+                f"{m} comparable windows of {int(w.n[i])} sessions before the event; the test needs {MIN_WINDOWS}"
+            )
             continue
         two = both if form == "abs_studentized" else min(1.0, 2.0 * min(low, up))
         out["statistic"][i] = z0
@@ -73,10 +77,14 @@ def sq(ar: AbnormalReturns, window: Window, opt: TestOptions) -> PairResult:
         out["min_p"][i] = (1.0 if form == "abs_studentized" or opt.alternative != "two-sided" else 2.0) / (m + 1)
         out["rank"][i] = round(both * (m + 1))
     extra = {k: out[k] for k in ("p_low", "p_up", "min_p", "rank")} | {"m_over_L2": out["m"] / np.maximum(w.n, 1)}
-    return PairResult("sq", window, out["statistic"], out["p"], np.full(e, np.nan), out["m"], form, tuple(reason), extra)
+    return PairResult(
+        "sq", window, out["statistic"], out["p"], np.full(e, np.nan), out["m"], form, tuple(reason), extra
+    )
 
 
-def sq_interval(ar: AbnormalReturns, window: Window, level: float, form: str = "abs_studentized") -> tuple[FloatArray, FloatArray]:
+def sq_interval(
+    ar: AbnormalReturns, window: Window, level: float, form: str = "abs_studentized"
+) -> tuple[FloatArray, FloatArray]:
     """The effects SQ does not reject at `level`: (low, high), each (E,), unbounded where the windows are too few.
 
     `abs_studentized`: CAR -+ se z_(j), z_(j) the j-th largest |z_q|, j = floor(level (m + 1)). Otherwise
@@ -84,7 +92,7 @@ def sq_interval(ar: AbnormalReturns, window: Window, level: float, form: str = "
     """
     w = window_stats(ar, window)
     low, high = np.full(ar.size, np.nan), np.full(ar.size, np.nan)
-    for i in np.flatnonzero(w.usable):
+    for i in map(int, np.flatnonzero(w.usable)):
         z = studentised_runs(ar, i, int(w.n[i]))
         z = z[np.isfinite(z)]
         if z.size < MIN_WINDOWS:
@@ -145,7 +153,7 @@ def sq_vol(ar: AbnormalReturns, window: Window, opt: TestOptions) -> PairResult:
     e = ar.size
     p, stat, count, ratio = (np.full(e, np.nan) for _ in range(4))
     reason = list(w.reason)
-    for i in np.flatnonzero(w.usable):
+    for i in map(int, np.flatnonzero(w.usable)):
         length = int(w.n[i])
         if length > 5:
             reason[i] = f"the window has {length} sessions; sq_vol is for at most 5"

@@ -111,7 +111,7 @@ def portfolio(sample: Sample) -> tuple[Sample, tuple[str, ...]]:
         keep.remove(fewest)
         dropped.append(sample.ticker[fewest])
     part = sample.take(keep)
-    est = part.est.all(axis=0)
+    est = np.asarray(part.est.all(axis=0))
     return (
         Sample(
             offsets=part.offsets,

@@ -157,6 +157,11 @@ class PriceStore:
             raise self._absent(ticker, freq)
         return {"ticker": ticker, "freq": freq, **_structured(held.meta), "sha256": content_digest(held)}
 
+    def own_meta(self, ticker: Ticker, freq: str = "1d") -> dict[str, Any]:
+        """Metadata of the bars in the store's own folder; empty where there are none, bundled ones or not."""
+        path = self._file(ticker, frequency(freq))
+        return read_meta(path) if path is not None and path.is_file() else {}
+
     def dates(self, freq: str = "1d") -> DateArray:
         """Every time at which any ticker has a bar."""
         return _all_times(self.bars(t, freq) for t in self.tickers(freq))

@@ -78,8 +78,8 @@ class Problem(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The key without the place in a list."""
-        return ".".join(p for p in self.loc if isinstance(p, str))
+        """Section and key, without the place inside a value."""
+        return ".".join(map(str, self.loc[:2]))
 
 
 class Places(Protocol):
@@ -210,18 +210,21 @@ def _judged(key: str, clean: Cleaner) -> Any:
             return clean(key, value)
         except (SpecError, UnknownName) as error:
             element = _element(key, value, error)
-            said = re.sub(rf"^{re.escape(key)}(\[\d+\])?: ", "", str(error))
+            said = re.sub(rf"^{re.escape(key)}(\[\d+\]|\.\w+)?: ", "", str(error))
             raise PydanticCustomError("value", "{said}", {"said": said, "element": element}) from None
 
     return Annotated[Any, PlainValidator(judge)]
 
 
-def _element(key: str, value: Any, error: Exception) -> tuple[int, ...]:
-    """The place in a list that an error is about, if it is about one."""
+def _element(key: str, value: Any, error: Exception) -> Loc:
+    """The place inside a value that an error is about, if it is about one: of a list, or of the options of a model."""
     if isinstance(error, UnknownName):
-        return tuple(i for i, v in enumerate(value) if v == error.name)[:1] if isinstance(value, list) else ()
-    found = re.match(rf"{re.escape(key)}\[(\d+)\]: ", str(error))
-    return (int(found[1]),) if found else ()
+        items = value if isinstance(value, list) else []
+        return tuple(i for i, v in enumerate(items) if f":{v}".endswith(f":{error.name}"))[:1]
+    found = re.match(rf"{re.escape(key)}(?:\[(\d+)\]|\.(\w+)): ", str(error))
+    if found is None:
+        return ()
+    return (int(found[1]),) if found[1] else (found[2],)
 
 
 def _said(loc: Loc, error: Any) -> str:

@@ -84,8 +84,8 @@ def record(
     """Read and align everything the `units` (study shares and candidates) of one exchange need."""
     wanted = _wanted_tickers(units, study, spec, given, peers)
     bars = {t: source.bars(t, spec.freq) for t in wanted}
-    calendar, axis = _axis(key, [bars[t] for t in units], source)
     local = [t for t in wanted if t in units or calendar_key(t, source, spec) == key]
+    calendar, axis = _axis(key, [bars[t] for t in local], source)
     panel, bases, surplus = panels.build(local, bars, axis, key, spec.returns, freq=spec.freq)
     foreign = {t: _asynchronous(bars[t], t, calendar, axis, spec.returns) for t in wanted if t not in local}
     series = {t: panel.returns[panel.row(t)] for t in local} | foreign
@@ -130,7 +130,7 @@ def _wanted_tickers(
 
 
 def _axis(key: str, bars: Sequence[Bars], source: PriceSource) -> tuple[SessionCalendar, DateArray]:
-    """Sessions from the first to the last bar of the study's shares on this exchange."""
+    """Sessions from the first to the last bar of the shares on this exchange."""
     if key == PANEL:
         calendar = panel_calendar(source.dates())
         return calendar, calendar.sessions
@@ -147,7 +147,9 @@ def _axis(key: str, bars: Sequence[Bars], source: PriceSource) -> tuple[SessionC
 def _asynchronous(bars: Bars, ticker: Ticker, calendar: SessionCalendar, axis: DateArray, kind: str) -> FloatArray:
     """Return of a share traded elsewhere between its latest closes that precede each local close."""
     if not calendar.has_clock:
-        raise RequestError(f'{ticker} trades on other sessions; set calendar="XHKG" (a MIC) so that closes can be compared')
+        raise RequestError(
+            f'{ticker} trades on other sessions; set calendar="XHKG" (a MIC) so that closes can be compared'
+        )
     there = session_calendar(exchange_of(ticker))
     found = panels.trade_returns(bars)
     days = bars.time[found.row]
@@ -222,7 +224,9 @@ def _on_axis(given: tuple[DateArray, FloatArray], axis: DateArray) -> FloatArray
     """A dated series read on the axis, NaN where it has no value."""
     dates, values = given
     at = np.searchsorted(dates, axis)
-    ok = (at < dates.size) & (dates[np.minimum(at, dates.size - 1)] == axis) if dates.size else np.zeros(axis.size, bool)
+    ok = (
+        (at < dates.size) & (dates[np.minimum(at, dates.size - 1)] == axis) if dates.size else np.zeros(axis.size, bool)
+    )
     return np.where(ok, values[np.minimum(at, max(dates.size - 1, 0))], np.nan)
 
 

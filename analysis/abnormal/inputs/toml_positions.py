@@ -54,6 +54,7 @@ class _Walk:
         self.at += 2 if many else 1
         loc: Loc = ()
         for part in parts[:-1]:
+            self._note((*loc, part), start)
             loc = self._inside((*loc, part))
         loc = (*loc, parts[-1])
         if many:

@@ -25,8 +25,8 @@ class Parameters(NamedTuple):
 def next_variance(kind: Kind, p: Parameters, e: Any, h: Any) -> Any:
     """h_{t+1} from the residual e_t and its variance h_t.
 
-    garch: omega + a e^2 + b h; gjr: omega + (a + g 1[e < 0]) e^2 + b h; egarch: ln h_{t+1} = omega + a (|z| - sqrt(2/pi))
-    + g z + b ln h with z = e / sqrt(h).
+    garch: omega + a e^2 + b h; gjr: omega + (a + g 1[e < 0]) e^2 + b h;
+    egarch: ln h_{t+1} = omega + a (|z| - sqrt(2/pi)) + g z + b ln h with z = e / sqrt(h).
     """
     if kind == "garch":
         return p.omega + p.a * e * e + p.b * h
@@ -62,7 +62,7 @@ def forecasts(kind: Literal["garch", "gjr"], p: Parameters, first: float, steps:
 
 
 def simulated_forecasts(kind: Kind, p: Parameters, first: float, z: Array) -> Array:
-    """Mean over paths of h_{n+1} = `first`, ..., with standardised news z (paths, steps); the last news are not needed."""
+    """Mean over paths of h_{n+1} = `first`, h_{n+2}, ... with standardised news z (paths, steps)."""
     h = np.full(z.shape[0], first)
     mean = np.empty(z.shape[1])
     for j in range(z.shape[1]):

@@ -59,7 +59,11 @@ def least_squares(y: Array, x: Array, use: Mask) -> Fit:
     rss = np.einsum("er,er->e", resid, resid)
     bad = ~full
     return Fit(
-        np.where(bad[:, None], np.nan, coef), np.where(bad[:, None, None], np.nan, g), np.where(bad, np.nan, rss), m, full
+        np.where(bad[:, None], np.nan, coef),
+        np.where(bad[:, None, None], np.nan, g),
+        np.where(bad, np.nan, rss),
+        m,
+        full,
     )
 
 

@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 CELLS = 2_000_000  # numbers held at once
-WEBB = np.array([-np.sqrt(1.5), -1.0, -np.sqrt(0.5), np.sqrt(0.5), 1.0, np.sqrt(1.5)])
+WEBB: Array = np.array([-np.sqrt(1.5), -1.0, -np.sqrt(0.5), np.sqrt(0.5), 1.0, np.sqrt(1.5)])
 EXACT_LIMIT = 16  # up to this many units all sign vectors are enumerated
 
 
@@ -38,7 +38,7 @@ def rademacher(rng: Generator, draws: int, width: int) -> Iterator[Array]:
 def webb(rng: Generator, draws: int, width: int) -> Iterator[Array]:
     """Blocks of Webb's six-point weights: `integers(0, 6)` into the points in ascending order (doi:10.1111/caje.12661)."""
     for block in blocks_of(rng, 6, draws, width):
-        yield WEBB[block]
+        yield np.asarray(WEBB[block], float)
 
 
 def all_sign_sums(x: Array) -> Array:
@@ -131,4 +131,5 @@ def _tally(rows: Index, m: int, weights: Array) -> Array:
     """How often (by weight of the position) each of m rows was drawn: rows (B, R), weights (R,) -> (B, m)."""
     b, r = rows.shape
     flat = (rows + m * np.arange(b)[:, None]).ravel()
-    return np.bincount(flat, weights=np.broadcast_to(weights, (b, r)).ravel(), minlength=b * m).reshape(b, m)
+    counts = np.bincount(flat, weights=np.broadcast_to(weights, (b, r)).ravel(), minlength=b * m)
+    return np.asarray(counts, float).reshape(b, m)

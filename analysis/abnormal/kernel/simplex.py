@@ -1,4 +1,4 @@
-"""Least squares with weights that are not negative and sum to one, by an active set, checked by its optimality conditions."""
+"""Least squares with weights that are not negative and sum to one, by an active set, checked by its KKT conditions."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _reduced_gradient(y: Array, d: Array, w: Array, support: list[int]) -> Array
 
 
 def _on_support(y: Array, d: Array, support: list[int]) -> Array:
-    """Weights on the support that minimise the sum of squares with sum one, signs free: donors measured from the first."""
+    """Weights on the support with sum one and free signs that fit best: donors are measured from the first."""
     base = d[:, support[0]]
     rest = np.linalg.lstsq(d[:, support[1:]] - base[:, None], y - base, rcond=None)[0]
     return np.concatenate([[1.0 - rest.sum()], rest])

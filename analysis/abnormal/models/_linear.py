@@ -74,7 +74,9 @@ def assemble(
     cols = estimation_columns(sample)
     if sigma is None:
         exact = ols.is_exact(rss, y[:, cols], use[:, cols])
-        reason = merged(reason, exact & (m > 0), "zero residual variance: the returns are an exact function of the model")
+        reason = merged(
+            reason, exact & (m > 0), "zero residual variance: the returns are an exact function of the model"
+        )
         with np.errstate(invalid="ignore", divide="ignore"):
             sigma = np.sqrt(rss / df)
     bad = np.array([bool(r) for r in reason])

@@ -14,7 +14,8 @@ def choice(options: Mapping[str, Any], key: str, allowed: tuple[str, ...], model
     given = options.get(key, allowed[0])
     if given not in allowed:
         known = ", ".join(f'"{a}"' for a in allowed)
-        raise SpecError(f"model {model!r}: {key} = {given!r}{did_you_mean(str(given), allowed)}; expected one of {known}")
+        near = did_you_mean(str(given), allowed)
+        raise SpecError(f"model {model!r}: {key} = {given!r}{near}; expected one of {known}")
     return str(given)
 
 
@@ -40,7 +41,7 @@ def number(options: Mapping[str, Any], key: str, model: str, *, positive: bool =
 
 
 def first_event_offset(sample: Sample, options: Mapping[str, Any], model: str) -> int:
-    """Offset at which the event begins: of the window asked for, else of the widest one, else right after estimation."""
+    """Offset at which the event begins: of the window asked for, else of all windows, else right after estimation."""
     after = sample.estimation[1] + 1
     given = options.get("event_window")
     if given is None:

@@ -34,9 +34,9 @@ def donors_of(sample: Sample) -> Donors:
     """Control shares with at least one return in the estimation window, and the rows all of them have."""
     assert sample.peers is not None
     r = compounded(sample, sample.peers)
-    live = np.isfinite(r[:, estimation_columns(sample)]).any(axis=1)
+    live = np.any(np.isfinite(r[:, estimation_columns(sample)]), axis=1)
     r = np.where(live[:, None, :], r, 0.0)
-    use = sample.est & np.isfinite(sample.y) & np.isfinite(r).all(axis=2) & live.any(axis=1)[:, None]
+    use = sample.est & np.isfinite(sample.y) & np.isfinite(r).all(axis=2) & np.any(live, axis=1)[:, None]
     return Donors(r, live, use)
 
 
@@ -58,16 +58,13 @@ def common_names(sample: Sample) -> tuple[str, ...]:
 
 def donor_reasons(sample: Sample, donors: Donors, model: str, k: int = 0) -> list[str]:
     """Too few complete sessions, naming the control share with the fewest returns; "" for a pair that can go on."""
-    reason = merged([""] * sample.size, ~donors.live.any(axis=1), NO_DONOR)
-    few = short_reasons(sample, donors.use.sum(axis=1), k, model)
-    own = sample.est.sum(axis=1)
-    cols = estimation_columns(sample)
-    for i, text in enumerate(few):
+    reason = short_reasons(sample, sample.est.sum(axis=1), k, model)
+    reason = merged(reason, ~np.any(donors.live, axis=1), NO_DONOR)
+    for i, text in enumerate(short_reasons(sample, donors.use.sum(axis=1), k, model)):
         if text and not reason[i]:
-            counts = np.where(donors.live[i], np.isfinite(donors.r[i, cols]).sum(axis=0), np.iinfo(np.int64).max)
+            counts = np.isfinite(donors.r[i, sample.est[i]]).sum(axis=0)
             worst = int(np.argmin(counts))
-            blame = f"; {donor_names(sample, i)[worst]} has {int(counts[worst])}" if donors.use[i].sum() < own[i] else ""
-            reason[i] = f"{text} on which the share and its controls all traded{blame}"
+            reason[i] = f"{text} that all its peers share; {donor_names(sample, i)[worst]} has {int(counts[worst])}"
     return reason
 
 

@@ -37,7 +37,7 @@ def peer_betas(sample: Sample) -> FloatArray:
 
 
 def prior(sample: Sample, options: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
-    """b0 and s0 (E,): as given, else the mean and standard deviation (ddof 1) of the peers' betas; NaN without either."""
+    """b0 and s0 (E,): as given, else the mean and sd (ddof 1) of the peers' betas; NaN without either."""
     b0, s0 = number(options, "b0", "beta_prior"), number(options, "s0", "beta_prior", positive=True)
     if b0 is not None and s0 is not None:
         return np.full(sample.size, b0), np.full(sample.size, s0)
@@ -78,7 +78,7 @@ def residuals_with(b0: float, s0: float) -> Refit:
 @MODELS.add(
     "beta_prior",
     reference="doi:10.1111/j.1540-6261.1973.tb01452.x",
-    formula="beta_v = (b/se_b^2 + b0/s0^2) / (1/se_b^2 + 1/s0^2), alpha = 0; s^2 = sum e^2/(M-1), c = L2 + (sum Rm)^2 V/s^2",
+    formula="beta_v = V (b/se_b^2 + b0/s0^2), V = 1/(1/se_b^2 + 1/s0^2); c = L2 + (sum Rm)^2 V/s^2",
     assumes={"a beta like those of its peers", "no drift of its own in the event window"},
     robust_to={"a short history"},
     others="ours in this form",
@@ -86,9 +86,10 @@ def residuals_with(b0: float, s0: float) -> Refit:
 def beta_prior(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
     """The market model without alpha, its beta drawn towards the betas of the peers.
 
-    beta_v weighs the share's own least-squares beta by 1 / se^2 and the prior mean b0 by 1 / s0^2; AR_t = R_t - beta_v Rm_t.
-    `options["b0"]`, `options["s0"]`: the prior's mean and standard deviation; what is not given comes from the peers' betas
-    in the same estimation window. coef also holds the least-squares alpha (not carried) and beta.
+    beta_v weighs the share's own least-squares beta by 1 / se^2 and the prior mean b0 by 1 / s0^2;
+    AR_t = R_t - beta_v Rm_t, s^2 = sum e^2 / (M - 1). `options["b0"]`, `options["s0"]`: mean and standard deviation of the
+    prior; what is not given comes from the peers' betas in the same estimation window. coef also holds the least-squares
+    alpha (not carried) and beta.
     """
     if not sample.names:
         return no_regressor(sample, "beta_prior", "a benchmark; give benchmark=...")
@@ -111,8 +112,8 @@ def beta_prior(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
         g = (v / (rss / df))[:, None, None]
     priors = {i: (float(b0[i]), float(s0[i])) for i in range(sample.size) if not reason[i]}
     return assemble(
-        sample, "beta_prior", y=sample.y, expected=beta[:, None] * rm, use=use, x=rm[:, :, None], g=g, rss=rss, k=1, df=df,
-        coef=np.stack([fit.coef[:, 0], beta, fit.coef[:, 1]], axis=1), coef_names=("alpha", "beta", "beta_ols"),
+        sample, "beta_prior", y=sample.y, expected=beta[:, None] * rm, use=use, x=rm[:, :, None], g=g, rss=rss, k=1,
+        df=df, coef=np.stack([fit.coef[:, 0], beta, fit.coef[:, 1]], axis=1), coef_names=("alpha", "beta", "beta_ols"),
         r2=ols.r_squared(fit.rss, y, rows), fitted=False, reason=reason,
         refit=residuals_with(float(b0[0]), float(s0[0])) if one else None, notes={"beta_prior": keyed(sample, priors)},
     )  # fmt: skip

@@ -35,7 +35,7 @@ def _slopes(q: int) -> tuple[str, ...]:
 
 
 def _to_same_day(q: int) -> FloatArray:
-    """Matrix B with B b = (alpha, 0.., sum of the slopes, 0..): all slopes moved onto the market's return of the day."""
+    """Matrix B with B b = (alpha, 0.., sum of the slopes, 0..): all slopes moved onto the market of the same day."""
     k = 2 + 2 * q
     b = np.zeros((k, k))
     b[0, 0] = 1.0
@@ -64,8 +64,8 @@ def dimson(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
     """The share's relation with its market of the sessions before, of the same one and of the next ones.
 
     `options["variant"]`: `full` (default), AR_t = R_t - x_t'b with all 2 + 2q terms and the exact forecast error, or
-    `sum_beta`, AR_t = R_t - a - beta Rm_t. `options["leads"]` is q (default 1). Leads at the end of the estimation window
-    read the market's returns after it: allowed, as the market is not the share, but flagged.
+    `sum_beta`, AR_t = R_t - a - beta Rm_t. `options["leads"]` is q (default 1). Leads at the end of the estimation
+    window read the market's returns after it: allowed, as the market is not the share, but flagged.
     """
     variant = choice(options, "variant", ("full", "sum_beta"), "dimson")
     q = whole(options, "leads", 1, 0, "dimson")

@@ -38,7 +38,9 @@ def _factor_model(sample: Sample, model: str, names: tuple[str, ...]) -> Abnorma
     rm = market_excess(sample)
     missing = [n for n in names if n != "MKT" and n not in sample.names] + (["MKT"] if rm is None else [])
     if missing or rm is None:
-        return no_regressor(sample, model, f"the factors {', '.join(missing)}; give factors=... (a French library file)")
+        return no_regressor(
+            sample, model, f"the factors {', '.join(missing)}; give factors=... (a French library file)"
+        )
     columns = [rm if n == "MKT" else sample.column(n) for n in names]
     return linear(sample, model, design(intercept(sample), *columns), ("alpha", *names), excess(sample))
 
@@ -141,6 +143,8 @@ def industry(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
 def market_industry(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
     """The share's usual relation with its market and its industry together."""
     if "industry" not in sample.names or "market" not in sample.names:
-        return no_regressor(sample, "market_industry", "a benchmark and an industry index; give benchmark= and industry=")
+        return no_regressor(
+            sample, "market_industry", "a benchmark and an industry index; give benchmark= and industry="
+        )
     x = design(intercept(sample), sample.column("market"), sample.column("industry"))
     return linear(sample, "market_industry", x, ("alpha", "beta", "industry"))

@@ -35,7 +35,7 @@ SHORT = {"omega": "omega", "alpha[1]": "a", "beta[1]": "b", "gamma[1]": "g"}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Process:
-    """One fitted pair, percent units: alpha and beta of the mean, variance parameters, nu (inf = normal), h of its rows."""
+    """One fitted pair: alpha (decimal), beta, variance parameters in percent^2, nu (inf = normal), h of its rows."""
 
     alpha: float
     beta: float
@@ -88,7 +88,7 @@ def _forecast(kind: recursion.Kind, process: Process, first: float, steps: int, 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Paths:
-    """Variances of every fitted pair in units of sigma^2: `h` (E, W) filtered, and what a forecast from any row needs."""
+    """Variances of every fitted pair: `h` (E, W) filtered, percent^2, and what a forecast from any row needs."""
 
     kind: recursion.Kind
     found: Mapping[int, Process]
@@ -184,10 +184,10 @@ def _market_with(sample: Sample, model: recursion.Kind, options: Mapping[str, An
     from_t1 = variant == "forecast_from_T1"
     paths = Paths(model, found, h, rss / df, sample.span, sample.offsets, cols.stop, from_t1, seed)
     noise = sample.span if variant == "constant" else paths.noise((first, first))
-    reason = merged(reason, ~np.isfinite(noise).all(axis=1), "the variance forecast is not finite")
+    reason = merged(reason, ~np.all(np.isfinite(noise), axis=1), "the variance forecast is not finite")
     out = assemble(
-        sample, model, y=sample.y, expected=expected, use=use, x=x, g=np.zeros((sample.size, 2, 2)), rss=rss, k=2, df=df,
-        coef=coef, coef_names=names, r2=ols.r_squared(rss, y, rows), fitted=False, reason=reason, noise=noise,
+        sample, model, y=sample.y, expected=expected, use=use, x=x, g=np.zeros((sample.size, 2, 2)), rss=rss, k=2,
+        df=df, coef=coef, coef_names=names, r2=ols.r_squared(rss, y, rows), fitted=False, reason=reason, noise=noise,
         notes={model: NOTE},
     )  # fmt: skip
     return out if variant == "constant" else replace(out, noise_of=paths.noise)
@@ -205,10 +205,11 @@ def _market_with(sample: Sample, model: recursion.Kind, options: Mapping[str, An
 def garch(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
     """The market model with a variance that follows yesterday's surprises.
 
-    R_t = alpha + beta Rm_t + eps_t, eps_t = sqrt(h_t) z_t, h_t = omega + a eps_{t-1}^2 + b h_{t-1}, by maximum likelihood
-    (package arch, percent units). Variances of a window are filtered with realised residuals up to its last session
-    before and forecast inside (`forecast`), forecast from the end of the estimation window (`forecast_from_T1`), or held
-    at the residual variance (`constant`): `options["variant"]`. `options["dist"]`: normal or t. coef: omega in percent^2.
+    R_t = alpha + beta Rm_t + eps_t, eps_t = sqrt(h_t) z_t, h_t = omega + a eps_{t-1}^2 + b h_{t-1}, by maximum
+    likelihood (package arch, percent units: omega is in percent^2). `options["variant"]`: variances are filtered with
+    realised residuals up to the session before a window and forecast inside it (`forecast`), forecast from the end of
+    the estimation window (`forecast_from_T1`), or held at the residual variance (`constant`). `options["dist"]`: normal
+    or t.
     """
     return _market_with(sample, "garch", options)
 
@@ -242,7 +243,7 @@ def gjr(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
 def egarch(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
     """The market model with a variance that moves in logarithms, bad and good news apart.
 
-    As `garch`, with ln h_t = omega + a (|z_{t-1}| - sqrt(2/pi)) + g z_{t-1} + b ln h_{t-1}. Forecasts beyond one session
-    are means over 10,000 simulated paths, drawn from `options["seed"]` (default 1).
+    As `garch`, with ln h_t = omega + a (|z_{t-1}| - sqrt(2/pi)) + g z_{t-1} + b ln h_{t-1}. Forecasts beyond one
+    session are means over 10,000 simulated paths, drawn from `options["seed"]` (default 1).
     """
     return _market_with(sample, "egarch", options)

@@ -30,7 +30,7 @@ def bai_ng_rank(z: FloatArray, most: int) -> int:
 
 
 def donor_factors(r: FloatArray, span: FloatArray, single: FloatArray, most: int) -> FloatArray:
-    """Principal components (W, k) of standardised donors: drawn from `single` (T, N), read off r (W, N) on every row."""
+    """Principal components (W, k) of standardised donors: drawn from `single` (T, N), read off r (W, N)."""
     centre, spread = single.mean(axis=0), single.std(axis=0)
     z = (single - centre) / spread
     count = bai_ng_rank(z, most)
@@ -77,7 +77,7 @@ def _factors_of(
 @MODELS.add(
     "gsynth",
     reference="doi:10.1017/pan.2016.2",
-    formula="R_t on 1 and r principal components of the standardised donors, r <= 8 by Bai-Ng IC_p2; k = 1 + r, df = M - k",
+    formula="R_t on 1 and r principal components of the donors, r <= 8 by Bai-Ng IC_p2; k = 1 + r, df = M - k",
     assumes={"donors untouched by the event", "five donors or more", "stable loadings"},
     robust_to={"shocks to the whole sector", "a volatile market around the event"},
     others="R gsynth chooses r by cross-validation",

@@ -78,7 +78,9 @@ def market_zero_alpha(sample: Sample, options: Mapping[str, Any]) -> AbnormalRet
     ssm = np.sum(np.where(u, rm[:, cols] - mean[:, None], 0.0) ** 2, axis=1)
     reason = short_reasons(sample, fit.m, 2, "market_zero_alpha")
     reason = merged(reason, ~fit.full_rank, "collinear regressors: the benchmark does not vary")
-    reason = merged(reason, ols.is_exact(fit.rss, y, u), "zero residual variance: the returns are an exact function of the model")
+    reason = merged(
+        reason, ols.is_exact(fit.rss, y, u), "zero residual variance: the returns are an exact function of the model"
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         g = (1.0 / ssm)[:, None, None]
     return assemble(

@@ -1,4 +1,4 @@
-"""Control shares as the benchmark: regression on their mean, and a ridge regression on all of them (Baker and Gelbach)."""
+"""Control shares as the benchmark: regression on their mean, and a ridge regression on all of them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def peers_reg(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
 
 
 class Ridge(NamedTuple):
-    """Penalty chosen, level and slopes (J,) on standardised donors, centre and spread (J,), leave-block-out residuals."""
+    """Penalty, level, slopes (J,) on standardised donors, their centre and spread (J,), leave-block-out residuals."""
 
     penalty: float
     level: float
@@ -71,7 +71,7 @@ def _fit(z: FloatArray, y: FloatArray, penalties: FloatArray) -> tuple[FloatArra
 
 
 def ridge(y: FloatArray, r: FloatArray) -> Ridge:
-    """Ridge of y (M,) on donors r (M, J) in time order, penalty by the error on 5 contiguous blocks left out in turn."""
+    """Ridge of y (M,) on donors r (M, J) in time order; penalty by the error on 5 blocks left out in turn."""
     centre, spread = r.mean(axis=0), r.std(axis=0)
     spread = np.where(spread > 0, spread, 1.0)
     z = (r - centre) / spread
@@ -97,7 +97,7 @@ def _sklearn_is_here() -> bool:
 @MODELS.add(
     "peers_ridge",
     reference="doi:10.2139/ssrn.3600432",
-    formula="min |R - a - Z b|^2 + lambda |b|^2, Z standardised donors, lambda by 5 contiguous blocks; residuals leave-block-out",
+    formula="min |R - a - Z b|^2 + lambda |b|^2, Z standardised donors, lambda by 5 blocks; residuals leave-block-out",
     assumes={"peers untouched by the event", "ten peers or more"},
     robust_to={"shocks to the whole sector"},
     others="scikit-learn does the fit",
@@ -105,10 +105,10 @@ def _sklearn_is_here() -> bool:
 def peers_ridge(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
     """The share's relation with each of many peers, shrunk so that no single one decides.
 
-    Ridge regression on the standardised returns of all control shares; the penalty (33 values from 1e-3 to 1e5) is the one
-    with the smallest squared error on five contiguous blocks of the estimation rows, each left out in turn. Residuals of
-    the estimation window are those leave-block-out errors, never in-sample ones; sigma is their standard deviation,
-    Var(CAR) = sigma^2 L2, df M - 1.
+    Ridge regression on the standardised returns of all control shares (Baker and Gelbach 2020); the penalty (33 values
+    from 1e-3 to 1e5) is the one with the smallest squared error on five contiguous blocks of the estimation rows, each
+    left out in turn. Residuals of the estimation window are those leave-block-out errors, never in-sample ones; sigma
+    is their standard deviation, Var(CAR) = sigma^2 L2, df M - 1.
     """
     if not has_peers(sample):
         return no_regressor(sample, "peers_ridge", NO_PEERS)

@@ -91,7 +91,7 @@ def lad_line(y: FloatArray, x: FloatArray, use: BoolArray) -> FloatArray:
 
 
 def _lad_one(y: FloatArray, x: FloatArray) -> FloatArray:
-    """Dual programme: max y'd subject to X'd = 0, |d| <= 1; the line is its price, made exact on the two rows it meets."""
+    """Dual programme: max y'd subject to X'd = 0, |d| <= 1; its price is the line, made exact on two rows it meets."""
     from scipy.optimize import linprog
 
     unit_y, unit_x = np.abs(y).max(initial=0.0), np.abs(x).max(axis=0, initial=0.0)
@@ -114,7 +114,7 @@ def _through_two_rows(y: FloatArray, x: FloatArray, coef: FloatArray) -> FloatAr
     others = [j for j in near[1:6] if abs(np.linalg.det(x[[first, j]])) > 1e-14]
     if not others:
         return coef
-    exact = np.linalg.solve(x[[first, others[0]]], y[[first, others[0]]])
+    exact = np.asarray(np.linalg.solve(x[[first, others[0]]], y[[first, others[0]]]), np.float64)
     return exact if np.abs(y - x @ exact).sum() <= np.abs(y - x @ coef).sum() else coef
 
 
@@ -191,7 +191,8 @@ def theil_sen(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
     """The share's usual relation with its market by the median of all pairwise slopes.
 
     AR_t = R_t - alpha - beta Rm_t. `options["variant"]`: `separate` (alpha = median R - beta median Rm, default) or
-    `median_residual` (alpha = median of R - beta Rm). One-session returns only, the latest 2000 at most; sigma as `huber`.
+    `median_residual` (alpha = median of R - beta Rm). One-session returns only, the latest 2000 at most; sigma as in
+    `huber`.
     """
     variant = choice(options, "variant", ("separate", "median_residual"), "theil_sen")
     if not sample.names:
@@ -217,7 +218,7 @@ def theil_sen(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
 def lad(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
     """The share's usual relation with its market by least absolute deviations (median regression).
 
-    AR_t = R_t - alpha - beta Rm_t, the line that minimises sum |e|, found exactly by linear programming; sigma as `huber`.
+    AR_t = R_t - alpha - beta Rm_t, the line that minimises sum |e|, by linear programming; sigma as in `huber`.
     """
     if not sample.names:
         return no_regressor(sample, "lad", "a benchmark; give benchmark=...")

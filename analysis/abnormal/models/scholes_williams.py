@@ -13,9 +13,10 @@ from ..registry import MODELS
 from ._linear import assemble, design, estimation_columns, intercept, merged, no_regressor, usable_rows
 from ._reasons import line_reasons
 
+NAMES = ("alpha", "beta", "beta_lag", "beta_0", "beta_lead", "rho")
 NOTES = {
-    "scholes_williams": "h by the least-squares formula, an approximation; lags and leads need consecutive sessions, so the "
-    "model is not fitted again on rows taken out of their order"
+    "scholes_williams": "h by the least-squares formula, an approximation; lags and leads need consecutive sessions: "
+    "the model is not fitted again on rows taken out of their order"
 }
 
 
@@ -69,9 +70,7 @@ def scholes_williams_line(y: FloatArray, rm: FloatArray, use: BoolArray) -> Line
     pairs[:, 1:] = use[:, 1:] & use[:, :-1]
     with np.errstate(invalid="ignore", divide="ignore"):
         lag, now, lead = (_slope(y, x, inner) for x in (before, rm, after))
-        rho = _covariance(rm, before, pairs) / np.sqrt(
-            _covariance(rm, rm, pairs) * _covariance(before, before, pairs)
-        )
+        rho = _covariance(rm, before, pairs) / np.sqrt(_covariance(rm, rm, pairs) * _covariance(before, before, pairs))
         beta = (lag + now + lead) / (1.0 + 2.0 * rho)
         alpha = _mean(y, inner) - beta * _mean(rm, inner)
     return Line(alpha, beta, lag, now, lead, rho)
@@ -88,9 +87,9 @@ def scholes_williams_line(y: FloatArray, rm: FloatArray, use: BoolArray) -> Line
 def scholes_williams(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
     """The share's usual relation with its market, allowing for closes that are not simultaneous.
 
-    b_-, b_0, b_+ are the slopes of R_t on the market's return of the session before, the same and the next one, rho_m the
-    market's first autocorrelation: beta = (b_- + b_0 + b_+) / (1 + 2 rho_m). Only sessions between two other estimation
-    sessions are used (with no gap: all but the first and the last). s^2 = sum e^2 / (n - 2) over those n.
+    b_-, b_0, b_+ are the slopes of R_t on the market's return of the session before, the same and the next one, rho_m
+    the market's first autocorrelation: beta = (b_- + b_0 + b_+) / (1 + 2 rho_m). Only sessions between two other
+    estimation sessions are used (with no gap: all but the first and the last). s^2 = sum e^2 / (n - 2) over those n.
     """
     if not sample.names:
         return no_regressor(sample, "scholes_williams", "a benchmark; give benchmark=...")
@@ -111,6 +110,6 @@ def scholes_williams(sample: Sample, options: Mapping[str, Any]) -> AbnormalRetu
     df = (plain.m - 2).astype(float)
     return assemble(
         sample, "scholes_williams", y=sample.y, expected=expected, use=use, x=x, g=plain.g, rss=rss, k=2,
-        df=np.where(df > 0, df, np.nan), coef=coef, coef_names=("alpha", "beta", "beta_lag", "beta_0", "beta_lead", "rho"),
-        r2=ols.r_squared(rss, y, rows), fitted=True, reason=reason, notes=NOTES,
+        df=np.where(df > 0, df, np.nan), coef=coef, coef_names=NAMES, r2=ols.r_squared(rss, y, rows), fitted=True,
+        reason=reason, notes=NOTES,
     )  # fmt: skip

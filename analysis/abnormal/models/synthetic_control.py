@@ -1,4 +1,4 @@
-"""Synthetic control on returns (Abadie, Diamond and Hainmueller 2010): the portfolio of peers that moved like the share."""
+"""Synthetic control (Abadie, Diamond and Hainmueller 2010): the portfolio of peers that moved like the share."""
 
 from __future__ import annotations
 
@@ -13,22 +13,26 @@ from ..errors import SpecError
 from ..kernel import ols
 from ..kernel.simplex import KKT_TOLERANCE, Weights, simplex_weights
 from ..registry import MODELS
-from ._linear import assemble, estimation_columns, merged, no_regressor
+from ._linear import assemble, estimation_columns, no_regressor
 from ._options import choice, keyed
 from ._peers import NO_PEERS, Donors, common_names, donor_names, donor_reasons, donors_of, has_peers, left_out
 
 POOR_FIT = 0.95  # pre-event RMSE beyond this share of sd(R): the donors say next to nothing about the share
 
 
-def level_paths(y: FloatArray, d: FloatArray, kind: str) -> tuple[FloatArray, FloatArray]:
-    """Log price paths of share (M,) and donors (M, J) over the rows used, all starting at zero."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (np.cumsum(y), np.cumsum(d, axis=0)) if kind == "log" else (np.cumsum(np.log1p(y)), np.cumsum(np.log1p(d), axis=0))
+def has_path(y: FloatArray, d: FloatArray, kind: str) -> bool:
+    """Whether every return leaves something: a simple return of -100% ends a log price path."""
+    return kind == "log" or min(float(y.min()), float(d.min())) > -1.0
+
+
+def log_path(r: FloatArray, kind: str) -> FloatArray:
+    """Log price path over the rows used, from zero: (M,) or (M, J)."""
+    return np.cumsum(r if kind == "log" else np.log1p(r), axis=0)
 
 
 def fit_weights(y: FloatArray, d: FloatArray, variant: str, demeaned: bool, kind: str) -> tuple[Weights, float]:
     """Weights of the donors d (M, J) for the share y (M,), and the intercept (zero unless demeaned)."""
-    target, donors = level_paths(y, d, kind) if variant == "level" else (y, d)
+    target, donors = (log_path(y, kind), log_path(d, kind)) if variant == "level" else (y, d)
     if demeaned:
         target, donors = target - target.mean(), donors - donors.mean(axis=0)
     found = simplex_weights(target, donors)
@@ -43,7 +47,7 @@ def residuals_of(variant: str, demeaned: bool, kind: str) -> Refit:
         for i, rows in enumerate(use):
             d = x[i, rows]
             d = d[:, np.any(d != 0, axis=0)]
-            if rows.any() and d.shape[1]:
+            if rows.any() and d.shape[1] and (variant != "level" or has_path(y[i, rows], d, kind)):
                 found, level = fit_weights(y[i, rows], d, variant, demeaned, kind)
                 out[i, rows] = y[i, rows] - level - d @ found.w
         return out
@@ -68,20 +72,22 @@ def _fit_all(
     for i in np.flatnonzero([not r for r in reason]):
         rows, live = donors.use[i], donors.live[i]
         y, d = sample.y[i, rows], donors.r[i, rows][:, live]
-        if variant == "level" and sample.kind != "log" and min(y.min(), d.min()) <= -1.0:
+        if variant == "level" and not has_path(y, d, sample.kind):
             reason[i] = "a return of -100% or less has no log price path"
             continue
         found, level[i] = fit_weights(y, d, variant, demeaned, sample.kind)
         w[i, live], kkt[i] = found.w, found.kkt
         if not found.optimal:
-            reason[i] = f"the donor weights miss the optimality conditions by {found.kkt:.1e} (limit {KKT_TOLERANCE:.0e})"
+            reason[i] = (
+                f"the donor weights miss the optimality conditions by {found.kkt:.1e} (limit {KKT_TOLERANCE:.0e})"
+            )
     return w, level, kkt, reason
 
 
 @MODELS.add(
     "synthetic_control",
     reference="doi:10.1198/jasa.2009.ap08746",
-    formula="w = argmin sum (R_t - sum_j w_j R_jt)^2, w >= 0, sum w = 1; AR_t = R_t - sum_j w_j R_jt; sigma as market_adjusted",
+    formula="w = argmin sum (R_t - sum_j w_j R_jt)^2, w >= 0, sum w = 1; AR_t = R_t - sum_j w_j R_jt; df = M - 1",
     variants=("returns", "level"),
     assumes={"donors untouched by the event", "the share inside the range of its donors"},
     robust_to={"shocks to the whole sector", "a volatile market around the event"},
@@ -90,10 +96,11 @@ def _fit_all(
 def synthetic_control(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
     """The share's return beyond that of the portfolio of peers that moved most like it before the event.
 
-    Weights are not negative, sum to one and minimise the squared gap over the estimation rows: on returns (`returns`,
-    default) or on log price paths from zero (`level`): `options["variant"]`. `options["demeaned"] = True` takes the means
-    of the estimation window off both sides. Optimality conditions hold to 1e-8. sigma is the standard deviation of the
-    gaps, Var(CAR) = sigma^2 L2, df M - 1. Where the pre-event RMSE exceeds 0.95 sd(R), `notes["refuse_verdict"]` says so.
+    Weights are not negative, sum to one and minimise the squared gap over the estimation rows, of returns (`returns`,
+    default) or of log price paths from zero (`level`): `options["variant"]`. `options["demeaned"] = True` takes the
+    means of the estimation window off both sides. Optimality conditions hold to 1e-8. sigma is the standard deviation of the
+    gaps (`options["sigma"] = "s_zero"`: their root mean square, df M), Var(CAR) = sigma^2 L2, df M - 1. Where the
+    pre-event RMSE exceeds 0.95 sd(R), `notes["refuse_verdict"]` says so.
     """
     variant = choice(options, "variant", ("returns", "level"), "synthetic_control")
     centred = choice(options, "sigma", ("s_mean", "s_zero"), "synthetic_control") == "s_mean"
@@ -140,7 +147,9 @@ def _notes(
         fit[int(i)] = {"pre_rmse": rmse, "correlation": correlation, "kkt": float(kkt[i])}
         weights[int(i)] = dict(zip(donor_names(sample, int(i)), w[i].tolist()))
         if rmse > POOR_FIT * sd:
-            refuse[int(i)] = f"pre-event RMSE {rmse:.4f} exceeds {POOR_FIT} of the share's sd {sd:.4f}: the donors do not fit"
+            refuse[int(i)] = (
+                f"pre-event RMSE {rmse:.4f} exceeds {POOR_FIT} of the share's sd {sd:.4f}: the donors do not fit"
+            )
     return {
         "weights": keyed(sample, weights),
         "fit": keyed(sample, fit),

@@ -36,7 +36,7 @@ def trade_to_trade_residuals(y: FloatArray, x: FloatArray, use: BoolArray) -> Fl
 
 @MODELS.add(
     "trade_to_trade",
-    reference="doi:10.1016/0378-4266(93)90085-8",
+    reference="doi:10.2139/ssrn.710982",
     formula="r_n / sqrt(n) on [sqrt(n), rm_n / sqrt(n)]; AR = r_n - alpha n - beta rm_n, S^2 = s^2 (n + x'(X'X)^-1 x)",
     assumes={"a stable beta", "variance in proportion to the sessions covered"},
     robust_to={"sessions without a trade"},
@@ -44,6 +44,9 @@ def trade_to_trade_residuals(y: FloatArray, x: FloatArray, use: BoolArray) -> Fl
 )
 def trade_to_trade(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
     """The market model on returns from one trade to the next, however many sessions apart.
+
+    After Maynes and Rumsey (1993), Journal of Banking and Finance 17(1), 145-157; the reference given is Bartholdy,
+    Olson and Peare (2007), who measure its size and power.
 
     A return over n sessions is set against the market compounded over the same n sessions and weighted by 1 / n, as its
     variance is n sigma^2. A row needs its previous trade inside the estimation window, so the first one gives none. Use
