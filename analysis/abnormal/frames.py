@@ -175,7 +175,8 @@ def money_value(case: Case, window: Window) -> np.ndarray:
     out = np.full(case.size, np.nan)
     table = load_tickers()
     for i, pair in enumerate(case.pairs):
-        shares = pair.event.attributes.get("shares_outstanding") or table.shares_outstanding(pair.ticker)
+        known = table.get(pair.ticker)
+        shares = pair.event.attributes.get("shares_outstanding") or (known.shares_outstanding if known else None)
         bars = case.recording(i).bars[pair.ticker]
         if shares is None or "close" not in bars:
             continue

@@ -25,6 +25,7 @@ from .domain import AbnormalReturns, CheckInput, CheckResult, EventCatalog, Excl
 from .errors import AbnormalError
 from .inference._window import two_sided_interval, window_stats
 from .inference.sq import sq_interval
+from .inputs.store import marks
 from .jump import estimation_rows, jump_row
 from .kernel.power import mde_t
 from .provenance import manifest_of
@@ -188,7 +189,7 @@ def _doubtful_bars(case: Case) -> tuple[str, ...]:
         time = rec.tape.time
         first = time[max(int(case.day0[i] + case.ar.offsets[0]), 0)]
         last = time[min(int(case.day0[i] + case.ar.offsets[-1]), time.size - 1)]
-        for mark in case.request.source.marks(pair.ticker):
+        for mark in marks(pair.ticker) if not case.request.source.own_dates else ():
             if first <= np.datetime64(mark.date, "D") <= last:
                 out.append(f"{pair.ticker} {mark.date} ({mark.column}): {mark.what}")
     return tuple(dict.fromkeys(out))

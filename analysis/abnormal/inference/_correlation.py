@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import eigh
 
 from ..domain import AbnormalReturns, BoolArray, FloatArray, IntArray, Window
 from ._cross import usable_rows
@@ -91,6 +92,8 @@ def _on_axis(r: _Residuals, of: slice, low: int, high: int) -> tuple[FloatArray,
 
 def _pearson(a: FloatArray, wa: FloatArray, b: FloatArray, wb: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Pairwise complete correlations (Na, Nb), NaN where a side does not vary, and the numbers of common sessions."""
+    if wa.all() and wb.all():
+        return _complete_pearson(a, b), np.full((a.shape[0], b.shape[0]), float(a.shape[1]))
     n = wa @ wb.T
     sa, sb = a @ wb.T, wa @ b.T
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -99,6 +102,17 @@ def _pearson(a: FloatArray, wa: FloatArray, b: FloatArray, wb: FloatArray) -> tu
         rho = (a @ b.T - sa * sb / n) / np.sqrt(va * vb)
         rho = np.where((va > 1e-24) & (vb > 1e-24), rho, np.nan)
     return np.clip(rho, -1.0, 1.0), n
+
+
+def _unit(a: FloatArray) -> FloatArray:
+    """Rows of a centred and scaled to length 1; NaN where a row does not vary."""
+    d = a - a.mean(axis=1, keepdims=True)
+    length = np.sqrt(np.einsum("nr,nr->n", d, d))
+    return d / np.where(length > 1e-12, length, np.nan)[:, None]
+
+
+def _complete_pearson(a: FloatArray, b: FloatArray) -> FloatArray:
+    return np.clip(_unit(a) @ _unit(b).T, -1.0, 1.0)
 
 
 def _blocks(r: _Residuals) -> Iterator[tuple[slice, slice, FloatArray, BoolArray, BoolArray]]:
@@ -135,6 +149,20 @@ def _common_sessions(ar: AbnormalReturns, rows_a: IntArray, rows_b: IntArray, wi
         return out[:, :-1]
 
     return indicator(a) @ indicator(b).T
+
+
+def _mean_of(ar: AbnormalReturns, rows: IntArray, align: str) -> Correlation:
+    """rbar; for many pairs with complete rows on one axis from column sums, (|sum z|^2 - N) / (N (N - 1))."""
+    if rows.size > BLOCK:
+        r = _residuals(ar, rows, align)
+        one_axis = bool((r.day == r.day[:1]).all())
+        if one_axis and r.e.shape[1] >= MIN_PAIR_OBS and np.isfinite(r.e).all():
+            z = _unit(r.e)
+            if np.isfinite(z).all():
+                total = float(np.sum(z.sum(axis=0) ** 2)) - rows.size
+                return Correlation(total / (rows.size * (rows.size - 1.0)), 0, False)
+    found = _scan(ar, rows, align)
+    return Correlation(found.mean, found.flagged, False)
 
 
 class _Scan(NamedTuple):
@@ -182,7 +210,7 @@ def rbar(ar: AbnormalReturns, rows: IntArray | None = None, align: str = "calend
     `align="event"` meets them on the same offset instead (for comparison with other programs).
     """
     rows = np.arange(ar.size) if rows is None else rows
-    return _scan(ar, rows, align).mean if rows.size > 1 else np.nan
+    return _mean_of(ar, rows, align).value if rows.size > 1 else np.nan
 
 
 def rbar_w(ar: AbnormalReturns, window: Window, rows: IntArray | None = None) -> float:
@@ -227,8 +255,7 @@ def correlation_of(ar: AbnormalReturns, window: Window, align: str = "calendar")
     """
     rows = usable_rows(ar, window)
     if align == "event" or np.unique(distinct_dates(ar)[rows]).size == 1:
-        found = _scan(ar, rows, align)
-        return Correlation(found.mean, found.flagged, False)
+        return _mean_of(ar, rows, align)
     return _weighted(ar, window, rows)
 
 
@@ -256,6 +283,4 @@ def _first_share(matrix: FloatArray | None) -> float:
     if matrix is None:
         return np.nan
     n = matrix.shape[0]
-    from scipy.linalg import eigh
-
     return float(eigh(matrix, eigvals_only=True, subset_by_index=[n - 1, n - 1])[0] / n)

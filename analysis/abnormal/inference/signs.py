@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..domain import AbnormalReturns, TestOptions, TestResult, Window
+from ..domain import AbnormalReturns, FloatArray, TestOptions, TestResult, Window
 from ..kernel import dist
 from ..registry import TESTS
 from ._cross import by_normal, cars, chosen, event_time, residual_rows, too_few, usable_rows
@@ -83,6 +83,14 @@ def gen_sign(ar: AbnormalReturns, window: Window, opt: TestOptions) -> TestResul
     return by_normal("gen_sign", window, z, n, form, opt, phat=phat, positive=wins)
 
 
+def _medians(a: FloatArray) -> FloatArray:
+    """Median of the finite entries of every row (every row has some)."""
+    ordered = np.sort(a, axis=1)  # NaN sorts last
+    n = np.isfinite(a).sum(axis=1)
+    i = np.arange(a.shape[0])
+    return 0.5 * (ordered[i, (n - 1) // 2] + ordered[i, n // 2])
+
+
 @TESTS.add(
     "cz_sign",
     reference="doi:10.2307/2331331",
@@ -105,7 +113,7 @@ def cz_sign(ar: AbnormalReturns, window: Window, opt: TestOptions) -> TestResult
     rows = event_time(ar, window)
     if rows.rows.size < 2:
         return too_few("cz_sign", ar, window, rows.rows.size, 2, form)
-    g = np.sign(rows.a - np.nanmedian(rows.a, axis=1, keepdims=True))
+    g = np.sign(rows.a - _medians(rows.a)[:, None])
     have = np.isfinite(g)
     d = np.where(have, g, 0.0).sum(axis=0) / np.sqrt(have.sum(axis=0))
     s = float(np.sqrt(np.mean(d * d)))

@@ -62,7 +62,7 @@ class Reconciliation:
             (self.surplus, "with a bar although the exchange was closed"),
             (self.empty, "with a bar without prices"),
         )
-        return tuple(f"{days.size} session{'s' if days.size > 1 else ''} {what}: {_days(days)}" for days, what in told if days.size)
+        return tuple(f"{days.size} date{'s'[: days.size > 1]} {what}: {_days(days)}" for days, what in told if days.size)
 
 
 def _days(days: DateArray) -> str:
@@ -321,41 +321,44 @@ def _fetch_one(
 ) -> Outcome:
     writes: list[WriteReport] = []
     notes: list[str] = []
+    refused: DataMissing | None = None
     try:
-        meta = _own_meta(store, ticker, freq)
+        meta = store.own_meta(ticker, freq)
         lo, hi = _wanted(ticker, start, end, freq, now(), meta, notes)
         gaps = [g for g in missing_ranges(lo, hi, meta.get("covered", [])) if _may_hold_bars(ticker, g)]
-        first, last = _stored_span(store, ticker, freq, meta)
-        for a, b in _requests(gaps, first, last, freq):
-            writes += _one_request(store, ticker, a, b, freq, provider, now, notes)
+        for a, b in _requests(gaps, *_stored_span(store, ticker, freq, meta), freq):
+            try:
+                writes += _one_request(store, ticker, a, b, freq, provider, now, notes)
+            except FetchFailed:
+                raise
+            except DataMissing as error:  # nothing in this range; the next may hold bars
+                refused = error
     except AbnormalError as error:
         return _outcome(store, ticker, freq, "failed", str(error), writes, notes, error)
-    if gaps and not writes and first is None:
-        error = DataMissing(f"{ticker}: the vendor has no {freq} bars from {lo} to {hi}")
-        return _outcome(store, ticker, freq, "failed", str(error), writes, notes, error)
+    if refused is None and gaps and not writes and not meta:
+        refused = DataMissing(f"{ticker}: the vendor has no {freq} bars from {lo} to {hi}")
+    if refused is not None and not writes:
+        return _outcome(store, ticker, freq, "failed", str(refused), writes, notes, refused)
+    notes += [] if refused is None else [str(refused)]
     return _outcome(store, ticker, freq, "ok" if any(w.changed for w in writes) else "kept", "", writes, notes)
 
 
 def _one_request(
     store: PriceStore, ticker: Ticker, a: Any, b: Any, freq: str, provider: PriceProvider, now: Clock, notes: list[str]
 ) -> list[WriteReport]:
-    """Fetch, complete, hold against the calendar, store; the range counts as answered up to the last expected bar."""
+    """Fetch, hold against the calendar, store; the range counts as answered as far as bars came and sessions are over."""
     bars = finished(provider.fetch(ticker, a, b, freq), now())
-    expected = sessions_between(ticker, a, b)
     if len(bars) == 0:
         return []
-    until = b
+    until = min(b, settled_until(ticker, now()))
+    expected = sessions_between(ticker, a, until)
     if expected is not None:
         found = reconcile(bars, expected)
         notes.extend(found.notes())
         late = found.missing[found.missing > local_dates(bars)[-1]]
         if late.size:
             until = late[0] - 1  # half an answer, or a share that no longer trades: ask again next time
-    return [store.write(bars, covered=(a, max(until, a)))]
-
-
-def _own_meta(store: PriceStore, ticker: Ticker, freq: str) -> dict[str, Any]:
-    return store.own_meta(ticker, freq)
+    return [store.write(bars, covered=(a, until) if until >= a else None)]
 
 
 def _wanted(
@@ -407,7 +410,7 @@ def _outcome(
 ) -> Outcome:
     writes = tuple(writes)
     try:
-        bars = store.bars(ticker, freq) if _own_meta(store, ticker, freq) else None
+        bars = store.bars(ticker, freq) if store.own_meta(ticker, freq) else None
     except AbnormalError as broken:
         bars, error, status, reason = None, error or broken, "failed", reason or str(broken)
     told = [*notes, *(n for w in writes for n in w.notes)]
@@ -416,9 +419,3 @@ def _outcome(
         ticker, status, reason, sum(w.added for w in writes), 0 if bars is None else len(bars), *shown,
         notes=tuple(dict.fromkeys(told)), writes=writes, error=error,
     )  # fmt: skip
-
-
-__all__ = [
-    "FetchFailed", "FetchReport", "Outcome", "PriceProvider", "Reconciliation", "fetch_into", "finished", "missing_ranges",
-    "reconcile", "sessions_between", "settled_until",
-]  # fmt: skip

@@ -32,7 +32,7 @@ def blocks_of(rng: Generator, high: int, draws: int, width: int) -> Iterator[Ind
 def rademacher(rng: Generator, draws: int, width: int) -> Iterator[Array]:
     """Blocks of signs -1, +1: `integers(0, 2) * 2 - 1`."""
     for block in blocks_of(rng, 2, draws, width):
-        yield block * 2.0 - 1.0
+        yield np.asarray(block * 2 - 1, float)
 
 
 def webb(rng: Generator, draws: int, width: int) -> Iterator[Array]:
@@ -108,6 +108,7 @@ def redrawn_t2(
     m, n = e.shape
     pairs = (e[:, :, None] * e[:, None, :]).reshape(m, n * n)
     xx = x.T @ x
+    projects = bool(np.allclose(xx @ fit, x.T, rtol=1e-9, atol=1e-12))  # least squares: fit = (X'X)^-1 X'
     out = []
     for rows in blocks_of(rng, m, draws, max(m + length, n * n)):
         est, event = rows[:, :m], rows[:, m:]
@@ -115,9 +116,11 @@ def redrawn_t2(
         theta = _tally(event, m, np.ones(length)) @ e
         if x.shape[1]:
             b = np.stack([_tally(est, m, f) @ e for f in fit], axis=1)  # (draws, k, n)
-            xe = np.stack([_tally(est, m, column) @ e for column in x.T], axis=1)
-            cross = np.einsum("bki,bkj->bij", b, xe)
-            redrawn = redrawn - cross - cross.transpose(0, 2, 1) + np.einsum("bki,kl,blj->bij", b, xx, b)
+            xe = xx @ b if projects else np.stack([_tally(est, m, column) @ e for column in x.T], axis=1)
+            cross = b.transpose(0, 2, 1) @ xe
+            redrawn = redrawn - cross
+            if not projects:
+                redrawn = redrawn - cross.transpose(0, 2, 1) + b.transpose(0, 2, 1) @ xx @ b
             theta = theta - np.einsum("k,bkn->bn", u, b)
         if centred:
             mean = _tally(est, m, np.ones(m)) @ e / m

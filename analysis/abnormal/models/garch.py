@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from ._reasons import line_reasons
 LEAST = 200  # fewer returns do not pin the variance parameters down
 PATHS = 10_000
 PERCENT = 100.0
+SLACK = 1.0  # corner fits end a little below the constant variance they stand for
 VARIANTS = ("forecast", "forecast_from_T1", "constant")
 MISSING = 'the package arch; type: pip install "abnormal[models]"'
 NOTE = (
@@ -44,23 +46,61 @@ class Process:
     h: FloatArray
 
 
+def _starts(kind: recursion.Kind, y: FloatArray, rm: FloatArray, dist: str) -> list[FloatArray | None]:
+    """Where the search begins: the package's own choice, then a persistent and a constant variance around least squares."""
+    x = np.stack([np.ones(y.size), rm], axis=1)[None]
+    line = ols.least_squares(y[None], x, np.ones((1, y.size), bool))
+    level = line.rss[0] / y.size
+    out: list[FloatArray | None] = [None]
+    for news, persistence in ((0.1, 0.9), (0.0, 0.0)):
+        if kind == "egarch":
+            shape = [np.log(level) * (1.0 - persistence), news, 0.0, persistence]
+        else:
+            news = news / 2.0
+            shape = [level * (1.0 - news - persistence), news, *([0.0] if kind == "gjr" else []), persistence]
+        out.append(np.array([*line.coef[0], *shape, *([8.0] if dist == "t" else [])]))
+    return out
+
+
+def _constant_variance(y: FloatArray, rm: FloatArray) -> float:
+    """Normal log-likelihood of the least-squares line with one variance: what any fitted process must reach."""
+    x = np.stack([np.ones(y.size), rm], axis=1)[None]
+    rss = ols.least_squares(y[None], x, np.ones((1, y.size), bool)).rss[0]
+    return float(-0.5 * y.size * (np.log(2.0 * np.pi * rss / y.size) + 1.0))
+
+
 def fit(kind: recursion.Kind, y: FloatArray, rm: FloatArray, dist: str) -> Process | str:
-    """Maximum likelihood by package arch on decimal returns y, rm (n,); a sentence where it finds no optimum."""
+    """Maximum likelihood by package arch on decimal returns y, rm (n,); a sentence where it finds no optimum.
+
+    The package's own starting values come first; where the search ends without converging, or below the likelihood of a
+    constant variance, it begins again from two others.
+    """
     from arch import arch_model
 
+    y, rm = PERCENT * y, PERCENT * rm
     volatility: Literal["GARCH", "EGARCH"] = "EGARCH" if kind == "egarch" else "GARCH"
     law: Literal["normal", "t"] = "t" if dist == "t" else "normal"
     model = arch_model(
-        PERCENT * y, x=PERCENT * rm[:, None], mean="LS", vol=volatility, p=1, o=0 if kind == "garch" else 1, q=1,
-        dist=law, rescale=False,
-    )  # fmt: skip
-    try:
-        found = model.fit(disp="off", show_warning=False)
-    except (ValueError, np.linalg.LinAlgError) as error:
-        return f"the {kind} likelihood could not be maximised: {error}"
-    if found.convergence_flag != 0:
-        return f"the {kind} likelihood did not converge (optimiser code {found.convergence_flag})"
-    values = dict(zip(found.params.index, np.asarray(found.params, float)))
+        y, x=rm[:, None], mean="LS", vol=volatility, p=1, o=0 if kind == "garch" else 1, q=1, dist=law, rescale=False
+    )
+    floor = _constant_variance(y, rm) - SLACK
+    trouble = ""
+    for start in _starts(kind, y, rm, dist):
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                # Whether the search succeeded is read off its code and its likelihood.
+                warnings.simplefilter("ignore")
+                found = model.fit(disp="off", show_warning=False, starting_values=start)
+        except (ValueError, np.linalg.LinAlgError) as error:
+            trouble = trouble or f"the {kind} likelihood could not be maximised: {error}"
+            continue
+        if found.convergence_flag == 0 and found.loglikelihood >= floor:
+            return _process(kind, dict(zip(found.params.index, np.asarray(found.params, float))), found)
+        trouble = trouble or f"the {kind} likelihood has no maximum that could be found (code {found.convergence_flag})"
+    return trouble
+
+
+def _process(kind: recursion.Kind, values: Mapping[str, float], found: Any) -> Process:
     variance = recursion.Parameters(**{SHORT[n]: values[n] for n in PARAMETERS[kind]})
     h = np.asarray(found.conditional_volatility, float) ** 2
     return Process(values["Const"] / PERCENT, values["x0"], variance, values.get("nu", np.inf), h)
@@ -71,8 +111,9 @@ def _filtered(kind: recursion.Kind, process: Process, e: FloatArray, use: BoolAr
     h = np.full(e.size, np.nan)
     h[use] = process.h
     last = int(np.flatnonzero(use)[-1])
-    ahead = recursion.next_variance(kind, process.variance, e[last], process.h[-1])
-    h[last + 1 :] = recursion.variances(kind, process.variance, e[last + 1 :], float(ahead))[:-1]
+    with np.errstate(over="ignore", invalid="ignore"):  # an explosive process is reported by its infinite forecast
+        ahead = recursion.next_variance(kind, process.variance, e[last], process.h[-1])
+        h[last + 1 :] = recursion.variances(kind, process.variance, e[last + 1 :], float(ahead))[:-1]
     return h
 
 
@@ -83,7 +124,8 @@ def _forecast(kind: recursion.Kind, process: Process, first: float, steps: int, 
     nu = process.nu
     shape = (PATHS, steps)
     z = rng.standard_normal(shape) if np.isinf(nu) else rng.standard_t(nu, shape) * np.sqrt((nu - 2.0) / nu)
-    return recursion.simulated_forecasts(kind, process.variance, first, z)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return recursion.simulated_forecasts(kind, process.variance, first, z)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,111 @@
+"""A result on disk: `result.json`, `manifest.json`, `tables/*.csv`, `figures/*.svg`.
+
+The same result gives the same bytes. Every file appears whole or not at all: it is written under a temporary name beside
+its place and moved there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import RequestError
+from ..result import FRAMES, StudyResult, plain
+
+if TYPE_CHECKING:
+    from .tables import Table
+
+
+def save_result(result: StudyResult, folder: str | Path, figures: bool = True) -> Path:
+    """Write a result into a folder (made where it does not exist) and give the folder back.
+
+    Parameters
+    ----------
+    result : StudyResult
+    folder : path
+    figures : bool
+        Also draw the figures the result has numbers for.
+
+    Raises
+    ------
+    RequestError
+        The folder cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, abnormal as ab
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = save_result(ab.run("anthropic_export_order"), folder, figures=False)
+    ...     ab.load_result(written).verdict.row
+    'selected'
+    """
+    from .tables import frame_table
+
+    where = Path(folder)
+    write_text(where / "result.json", result.to_json(indent=1) + "\n")
+    write_text(where / "manifest.json", json.dumps(plain(dict(result.manifest)), ensure_ascii=False, indent=1) + "\n")
+    for name in FRAMES:
+        write_csv(where / "tables" / f"{name}.csv", frame_table(getattr(result, name)))
+    if figures:
+        _write_figures(result, where / "figures")
+    return where
+
+
+def write_csv(path: Path, table: Table) -> Path:
+    """A table as CSV in full precision."""
+    from .tables import format_table
+
+    return write_text(path, format_table(table, "csv"))
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Text as UTF-8 with LF line ends, whole or not at all."""
+    return write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write a file whole or not at all; its folder is made where it does not exist.
+
+    Raises
+    ------
+    RequestError
+        It cannot be written there (exit code 2 on the command line).
+    """
+    target = path.expanduser()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _replace(target, content)
+    except OSError as error:
+        raise RequestError(f"cannot write {path}: {error.strerror or error}; choose another place") from None
+    return path
+
+
+def _replace(target: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    """The mode mask of the process, which can only be read by setting it."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _write_figures(result: StudyResult, folder: Path) -> None:
+    """Every figure the result has numbers for, as SVG; an older run's figure that no longer applies goes."""
+    from .plots import figure_svgs
+
+    drawn = figure_svgs(result)
+    for name, svg in drawn.items():
+        write_bytes(folder / f"{name}.svg", svg)
