@@ -280,13 +280,14 @@ def _handler(server: ChartServer) -> type[BaseHTTPRequestHandler]:
             return self._send(status, raw)
 
         def _send(
-            self, status: int, body: bytes, kind: str = "application/json", extra: Mapping[str, str] = {}, length: int = -1
-        ) -> None:  # noqa: B006
+            self, status: int, body: bytes, kind: str = "application/json",
+            extra: Mapping[str, str] | None = None, length: int = -1,
+        ) -> None:  # fmt: skip
             try:
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body) if length < 0 else length))
-                for name, value in extra.items():
+                for name, value in (extra or {}).items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)

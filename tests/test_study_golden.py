@@ -138,7 +138,9 @@ def test_dispersed_dates(dispersed: dict, golden: dict) -> None:
     study = ab.run(events, ab.Returns(frame), spec, benchmark=market, catalogue=False)
     tests = golden["dispersed"]["tests_market_model"]
     assert row(study.tests, test="bmp", window_start=-1).statistic == pytest.approx(tests["bmp"]["stat"], abs=1e-10)
-    assert row(study.tests, test="patell", window_start=-1).statistic == pytest.approx(tests["patell_full"]["stat"], abs=1e-10)
+    assert row(study.tests, test="patell", window_start=-1).statistic == pytest.approx(
+        tests["patell_full"]["stat"], abs=1e-10
+    )
     assert row(study.caar, window_start=-1).rbar_w == pytest.approx(tests["rbar_overlap_weighted"], abs=1e-12)
     assert study.verdict.row == "many_dates_many"
     assert study.verdict.headline == "bmp"

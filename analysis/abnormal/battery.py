@@ -10,10 +10,13 @@ import numpy as np
 
 from .case import Case
 from .checks.decision import Design, invalid_reason, row_of
-from .domain import PairResult, TestOptions, TestResult, Window
+from .domain import AbnormalReturns, PairResult, TestOptions, TestResult, Window
 from .inference._window import window_stats
 from .inference.sq import sq_rule
-from .registry import TESTS
+from .inputs.sample import portfolio
+from .kernel import dist
+from .kernel.multiple import holm
+from .registry import MODELS, TESTS
 
 PAIR_TESTS = ("t_ar", "t_car", "f_window", "sq", "sq_vol", "conformal", "placebo_time", "selection", "intraday_extreme")
 EMPIRICAL_PAIR_TESTS = ("sq", "sq_vol", "conformal", "placebo_time", "selection")
@@ -84,6 +87,51 @@ def run_battery(
             else:
                 cross[(test, chosen, window)] = answer
     return Answers(pairs, cross, skipped)
+
+
+# ------------------------------------------------------------------------------------------------ dates as units
+
+
+def date_groups(case: Case) -> list[np.ndarray]:
+    """Positions of the pairs of each distinct event session, in date order."""
+    days = np.array([case.recording(i).tape.time[case.day0[i]] for i in range(case.size)])
+    return [np.flatnonzero(days == d) for d in np.unique(days)]
+
+
+def date_portfolios(case: Case) -> list[AbnormalReturns]:
+    """Abnormal returns of the equal-weighted portfolio of each date (the pair itself where it is alone)."""
+    out = []
+    for rows in date_groups(case):
+        if rows.size == 1:
+            out.append(case.ar.take(rows))
+            continue
+        joint, _ = portfolio(case.sample.take(rows))
+        out.append(MODELS.get(case.spec.model)(joint, case.spec.options))
+    return out
+
+
+def date_answers(case: Case, window: Window) -> dict[str, TestResult]:
+    """Tests with the date as the unit: t over date portfolios, t(G - 1), and per-date SQ with Holm."""
+    units = [a for a in date_portfolios(case) if not (a.reason and a.reason[0])]
+    g = len(units)
+    if g < 2:
+        why = f"needs 2 distinct dates, this study has {g}"
+        return {t: TestResult.none(t, window, why) for t in ("date_t", "date_holm")}
+    cars = np.array([window_stats(a, window).car[0] for a in units])
+    t = float(cars.mean() / (cars.std(ddof=1) / np.sqrt(g)))
+    p = float(dist.student_p(t, g - 1, case.spec.alternative))
+    by_date = TestResult("date_t", window, t, p, g - 1, g, "portfolio")
+    sq = [TESTS.get("sq")(a, window, TestOptions(alternative=case.spec.alternative)).one(0) for a in units]
+    if any(not np.isfinite(r.p) for r in sq):
+        why = next(r.reason for r in sq if not np.isfinite(r.p))
+        return {"date_t": by_date, "date_holm": TestResult.none("date_holm", window, why)}
+    adjusted = holm(np.array([r.p for r in sq]))
+    i = int(np.argmin(adjusted))
+    extra = {"adjusted": adjusted, "sign": np.sign(cars[i])}
+    return {
+        "date_t": by_date,
+        "date_holm": TestResult("date_holm", window, sq[i].statistic, float(adjusted[i]), np.nan, g, "sq", extra=extra),
+    }
 
 
 # ------------------------------------------------------------------------------------------------ design
@@ -199,6 +247,8 @@ def headline_answers(
             found = answers.pair(name, window)
             if found is not None:
                 out[name] = found.extra["answers"][0]
+    if 1 < len(date_groups(case)) < case.size:
+        out |= date_answers(case, window)
     for name, other in alternatives.items():
         if other is None or other.size == 0:
             out[name] = TestResult.none(name, window, "the alternative model could not be estimated")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ def settle(
     return Request(pairs, open_prices(prices), spec, given, _lookup(chosen, catalogue), excluded=excluded)
 
 
+@lru_cache(maxsize=1)
+def bundled_catalogue() -> EventCatalog:
+    """The bundled catalogue, read once a process."""
+    return load_events()
+
+
 def _as_study(events: Any, prices: Any, spec: StudySpec | None) -> Study | None:
     if isinstance(events, Study):
         return events
@@ -60,7 +67,7 @@ def _from_study(
 ) -> Request:
     base = study.path.parent if study.path is not None else Path()
     own = study.events.file
-    catalog = load_events(base / own if own is not None else None)
+    catalog = bundled_catalogue() if own is None else load_events(base / own)
     chosen = study.events.choose(catalog)
     used = study.spec if spec is None else spec
     if used.factors is not None and not Path(used.factors).is_absolute() and (base / used.factors).exists():
@@ -89,7 +96,7 @@ def _lookup(chosen: EventCatalog, catalogue: Any) -> EventCatalog | None:
     if catalogue is not None and catalogue is not True:
         return load_events(catalogue).whole
     whole = chosen.whole
-    bundled = load_events()
+    bundled = bundled_catalogue()
     if whole.source == bundled.source:
         return whole
     known = {e.id for e in whole}
@@ -99,7 +106,7 @@ def _lookup(chosen: EventCatalog, catalogue: Any) -> EventCatalog | None:
 
 def _pairs(chosen: EventCatalog, named: bool = False) -> tuple[tuple[Pair, ...], tuple[Excluded, ...]]:
     """The pairs to study; unverified records of a catalogue enter only when named by id."""
-    bundled = chosen.whole.source == load_events().source
+    bundled = chosen.whole.source == bundled_catalogue().source
     asked = named or chosen.named or not bundled
     pairs, excluded = [], []
     for pair in chosen.pairs:

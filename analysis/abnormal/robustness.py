@@ -10,7 +10,7 @@ import pandas as pd
 
 from .battery import by_rule
 from .case import Case, Progress, build
-from .checks.decision import Design, row_of
+from .checks.decision import Design, add_on_votes, row_of
 from .confounding import Confounder
 from .domain import Window
 from .errors import AbnormalError
@@ -45,7 +45,8 @@ def changes_of(case: Case, design: Design) -> dict[str, dict[str, Any]]:
     has_market = bool(case.sample.names)
     if has_market:
         wanted["second_model"] = {"model": second_model(case)}
-        for name in row_of(design).robustness(design) if case.size else ():
+        votes = (*row_of(design).robustness(design), *add_on_votes(design, 1.0)[0]) if case.size else ()
+        for name in votes:
             model = name.removeprefix("model:")
             if model != name and model not in case.ar.model and (model != "peers_ew" or case.sample.peers is not None):
                 wanted[name] = {"model": model}

@@ -11,6 +11,7 @@ result    frames and verdict                                         frames.py, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -220,7 +221,23 @@ def _verdict(
         disp_p=disp.p if disp is not None and disp.status != "not_applicable" else 1.0,
         disp_factor=float(disp.extra.get("ratio_to_mean", np.nan)) if disp is not None else np.nan,
     )  # fmt: skip
-    return weigh(design, found, facts)
+    verdict = weigh(design, found, facts)
+    if verdict.row == "two_dates":
+        verdict = replace(verdict, reasons=(*verdict.reasons, *_read_singly(case)))
+    return verdict
+
+
+def _read_singly(case: Case) -> list[str]:
+    """Two events on two dates are read singly: the verdict of each pair by its own row."""
+    out = []
+    for pair in case.pairs:
+        alone = build(replace(case.request, pairs=(pair,), spec=case.spec.but(windows=case.windows)))
+        if alone.size:
+            answers = run_battery(alone, _jumps(alone))
+            design = design_of(alone, alone.headline)
+            others = alternative_cases(alone, design)
+            out.append(_verdict(alone, answers, design, others, _neighbours(alone)).sentence)
+    return out
 
 
 def estimate_of(case: Case, window: Window) -> tuple[float, tuple[float, float], float]:

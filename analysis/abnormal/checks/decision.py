@@ -99,7 +99,7 @@ def _many_date_votes(d: Design) -> tuple[str, ...]:
 
 def _few_dates_votes(d: Design) -> tuple[str, ...]:
     flips = ("sign_flip",) if d.n >= 6 else ()
-    return (*flips, "t_xs", *(("bmp",) if d.enough else ("placebo_joint",)), "wilcoxon")
+    return (*flips, "t_xs", *(("bmp",) if d.enough else ()), "wilcoxon")
 
 
 def _grouped_headline(d: Design) -> str:
@@ -195,7 +195,7 @@ def add_on_votes(design: Design, disp_p: float) -> tuple[tuple[str, ...], tuple[
         greyed += ("patell", "portfolio_t", "portfolio_sq", "corrado", "corrado_multi", "corrado_zivney")
         said.append("event_variance")
     if design.thin_share > 0.10:
-        votes += ("corrado_zivney",) if design.n > 1 else ("sq",)
+        votes += (*(("corrado_zivney",) if design.n > 1 else ("sq",)), "model:dimson")
         said.append("thin_trading")
     return votes, greyed, " ".join(said)
 

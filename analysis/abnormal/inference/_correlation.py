@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh
 
 from ..domain import AbnormalReturns, BoolArray, FloatArray, IntArray, Window
 from ._cross import usable_rows
@@ -92,8 +91,6 @@ def _on_axis(r: _Residuals, of: slice, low: int, high: int) -> tuple[FloatArray,
 
 def _pearson(a: FloatArray, wa: FloatArray, b: FloatArray, wb: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Pairwise complete correlations (Na, Nb), NaN where a side does not vary, and the numbers of common sessions."""
-    if wa.all() and wb.all():
-        return _complete_pearson(a, b), np.full((a.shape[0], b.shape[0]), float(a.shape[1]))
     n = wa @ wb.T
     sa, sb = a @ wb.T, wa @ b.T
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -109,10 +106,6 @@ def _unit(a: FloatArray) -> FloatArray:
     d = a - a.mean(axis=1, keepdims=True)
     length = np.sqrt(np.einsum("nr,nr->n", d, d))
     return d / np.where(length > 1e-12, length, np.nan)[:, None]
-
-
-def _complete_pearson(a: FloatArray, b: FloatArray) -> FloatArray:
-    return np.clip(_unit(a) @ _unit(b).T, -1.0, 1.0)
 
 
 def _blocks(r: _Residuals) -> Iterator[tuple[slice, slice, FloatArray, BoolArray, BoolArray]]:
@@ -152,17 +145,28 @@ def _common_sessions(ar: AbnormalReturns, rows_a: IntArray, rows_b: IntArray, wi
 
 
 def _mean_of(ar: AbnormalReturns, rows: IntArray, align: str) -> Correlation:
-    """rbar; for many pairs with complete rows on one axis from column sums, (|sum z|^2 - N) / (N (N - 1))."""
+    """rbar, of many pairs with complete rows on one axis from column sums without the matrix."""
     if rows.size > BLOCK:
-        r = _residuals(ar, rows, align)
-        one_axis = bool((r.day == r.day[:1]).all())
-        if one_axis and r.e.shape[1] >= MIN_PAIR_OBS and np.isfinite(r.e).all():
-            z = _unit(r.e)
-            if np.isfinite(z).all():
-                total = float(np.sum(z.sum(axis=0) ** 2)) - rows.size
-                return Correlation(total / (rows.size * (rows.size - 1.0)), 0, False)
+        z = _complete_units(_residuals(ar, rows, align))
+        if z is not None:
+            return Correlation(_mean_from_columns(z), 0, False)
     found = _scan(ar, rows, align)
     return Correlation(found.mean, found.flagged, False)
+
+
+def _complete_units(r: _Residuals) -> FloatArray | None:
+    """Residuals centred and scaled to length 1 where all pairs have all rows of one axis, else None."""
+    one_axis = r.e.shape[1] >= MIN_PAIR_OBS and bool((r.day == r.day[:1]).all())
+    if not one_axis or not np.isfinite(r.e).all():
+        return None
+    z = _unit(r.e)
+    return z if np.isfinite(z).all() else None
+
+
+def _mean_from_columns(z: FloatArray) -> float:
+    """(|sum z|^2 - N) / (N (N - 1)): the mean of all z_i'z_j, i < j."""
+    n = z.shape[0]
+    return (float(np.sum(z.sum(axis=0) ** 2)) - n) / (n * (n - 1.0))
 
 
 class _Scan(NamedTuple):
@@ -170,7 +174,7 @@ class _Scan(NamedTuple):
     flagged: int
     largest: float
     largest_pair: tuple[int, int]
-    matrix: FloatArray | None
+    first_share: float
 
 
 def _scan(ar: AbnormalReturns, rows: IntArray, align: str) -> _Scan:
@@ -183,6 +187,9 @@ def _scan(ar: AbnormalReturns, rows: IntArray, align: str) -> _Scan:
 def _scanned(ar: AbnormalReturns, rows: IntArray, align: str) -> _Scan:
     n = rows.size
     r = _residuals(ar, rows, align)
+    z = _complete_units(r)
+    if z is not None:
+        return _scanned_complete(z, r.rows)
     matrix = np.eye(n) if n <= MATRIX_LIMIT else None
     back = np.searchsorted(rows, r.rows)
     total, counted, largest, who = 0.0, 0, -np.inf, (-1, -1)
@@ -200,7 +207,23 @@ def _scanned(ar: AbnormalReturns, rows: IntArray, align: str) -> _Scan:
             matrix[np.ix_(back[sa], back[sb])] += block
             matrix[np.ix_(back[sb], back[sa])] += block.T
     pairs = n * (n - 1) // 2
-    return _Scan(total / pairs, pairs - counted, largest if counted else np.nan, who, matrix)
+    return _Scan(total / pairs, pairs - counted, largest if counted else np.nan, who, _first_share(matrix))
+
+
+def _scanned_complete(z: FloatArray, rows: IntArray) -> _Scan:
+    """The scan where every pair has every row: one matrix product, the first component from the smaller Gram matrix."""
+    n, m = z.shape
+    largest, who = -np.inf, (-1, -1)
+    for start in range(0, n, BLOCK):
+        rho = z[start : start + BLOCK] @ z[start:].T
+        own = np.arange(min(BLOCK, n - start))
+        rho[own, own] = -np.inf
+        i, j = divmod(int(np.argmax(rho)), rho.shape[1])
+        if rho[i, j] > largest:
+            pair = sorted((int(rows[start + i]), int(rows[start + j])))
+            largest, who = float(rho[i, j]), (pair[0], pair[1])
+    gram = z @ z.T if n <= m else z.T @ z
+    return _Scan(_mean_from_columns(z), 0, min(largest, 1.0), who, float(np.linalg.eigvalsh(gram)[-1] / n))
 
 
 def rbar(ar: AbnormalReturns, rows: IntArray | None = None, align: str = "calendar") -> float:
@@ -225,6 +248,9 @@ def rbar_w(ar: AbnormalReturns, window: Window, rows: IntArray | None = None) ->
 def _weighted(ar: AbnormalReturns, window: Window, rows: IntArray) -> Correlation:
     key = ("rbar_w", window, rows.tobytes())
     if key not in ar.cache:
+        event = ar.dates[rows, ar.columns(window)].astype(np.int64)
+        if (event == event[:1]).all():
+            return _mean_of(ar, rows, "calendar")._replace(weighted=True)
         r = _residuals(ar, rows, "calendar")
         length = window[1] - window[0] + 1
         total, flagged = 0.0, 0
@@ -273,7 +299,7 @@ def design_effect(ar: AbnormalReturns, window: Window) -> DesignEffect:
     counts = np.unique(distinct_dates(ar)[rows], return_counts=True)[1]
     hhi = float(np.sum((counts / n) ** 2))
     return DesignEffect(
-        n, found.mean, weighted, de, n_eff, found.largest, found.largest_pair, _first_share(found.matrix), counts.size,
+        n, found.mean, weighted, de, n_eff, found.largest, found.largest_pair, found.first_share, counts.size,
         hhi, 1.0 / hhi, found.flagged,
     )  # fmt: skip
 
@@ -283,4 +309,11 @@ def _first_share(matrix: FloatArray | None) -> float:
     if matrix is None:
         return np.nan
     n = matrix.shape[0]
-    return float(eigh(matrix, eigvals_only=True, subset_by_index=[n - 1, n - 1])[0] / n)
+    if n > BLOCK:
+        from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+
+        try:
+            return float(eigsh(matrix, k=1, which="LA", v0=np.ones(n), return_eigenvectors=False)[0] / n)
+        except ArpackNoConvergence:
+            pass  # a flat spectrum: the whole one is needed to find its edge
+    return float(np.linalg.eigvalsh(matrix)[-1] / n)

@@ -64,43 +64,52 @@ def conformal(ar: AbnormalReturns, window: Window, opt: TestOptions) -> PairResu
 
 
 def conformal_interval(ar: AbnormalReturns, window: Window, level: float) -> tuple[FloatArray, FloatArray]:
-    """Effects theta of the window (theta / L2 taken off each event row) with conformal p > level: (low, high) by inversion."""
+    """Smallest and largest effect theta (theta / L2 taken off each event row) with conformal p > level: (low, high).
+
+    Residuals are linear in theta for models linear in y, so p changes only where two block sums tie in size; the hull of
+    the ties with p > level is exact. Models that are not linear in y, and pairs without a refit, have NaN.
+    """
     w = window_stats(ar, window)
     low, high = np.full(ar.size, np.nan), np.full(ar.size, np.nan)
     for i in map(int, np.flatnonzero(w.usable)):
         rows, length = _joined_rows(ar, i, window)
         u = refitted(ar, i, rows)
-        if u is None:
+        if u is None or ar.model[i] in NOT_LINEAR:
             continue
-        # Residuals are linear in y for least squares: u(theta) = u - theta * d, d the residuals of a unit effect.
-        d = _unit_effect(ar, i, rows, length)
-        low[i], high[i] = (_edge(u, d, length, level, sign, float(w.car[i]), float(w.se[i])) for sign in (-1.0, 1.0))
+        a, d = _circular_sums(u, length), _circular_sums(_unit_effect(ar, i, rows, length), length)
+        low[i], high[i] = _hull(a, d, u.size - length, level)
     return low, high
 
 
+NOT_LINEAR = ("huber", "theil_sen", "lad", "synthetic_control")  # residuals are not linear in y
+
+
 def _unit_effect(ar: AbnormalReturns, i: int, rows: np.ndarray, length: int) -> FloatArray:
+    """Residuals of the model fitted to an effect of one spread over the event rows and nothing else."""
     y = np.zeros((1, rows.size))
     y[0, -length:] = 1.0 / length
     k = int(ar.k[i])
     return ar.refit[ar.model[i]](y, ar.x[i : i + 1, rows][:, :, :k], np.ones((1, rows.size), bool))[0]
 
 
-def _edge(u: FloatArray, d: FloatArray, length: int, level: float, sign: float, car: float, se: float) -> float:
-    """Largest |theta - car| in direction `sign` that is not rejected, to 1e-10 of the standard error."""
-    if level * u.size < 1:
-        return sign * np.inf
-    step = se
-    far = car
-    while _block_p(u - (far + sign * step) * d, length) > level:
-        far += sign * step
-        step *= 2.0
-        if step > 1e6 * se:
-            return sign * np.inf
-    inside, outside = far, far + sign * step
-    while abs(outside - inside) > 1e-10 * se:
-        middle = 0.5 * (inside + outside)
-        if _block_p(u - middle * d, length) > level:
-            inside = middle
-        else:
-            outside = middle
-    return inside
+def _hull(a: FloatArray, d: FloatArray, event: int, level: float) -> tuple[float, float]:
+    """Hull of {theta: #{j: |a_j - theta d_j| >= |a_e - theta d_e|} / T > level}; a bound may be infinite."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ties = np.concatenate([(a[event] - a) / (d[event] - d), (a[event] + a) / (d[event] + d)])
+    ties = np.unique(ties[np.isfinite(ties)])
+    if not ties.size:
+        return -np.inf, np.inf
+
+    def p(theta: FloatArray) -> FloatArray:
+        sums = np.abs(a[None, :] - theta[:, None] * d[None, :])
+        scale = TIE * (1.0 + np.abs(theta))  # a tie is a tie after rounding, also far from zero
+        return np.sum(sums >= sums[:, event : event + 1] - scale[:, None], axis=1) / a.size
+
+    inside = ties[p(ties) > level]
+    step = 1.0 + np.abs(ties).max()
+    low_open, high_open = p(np.array([ties[0] - step, ties[-1] + step])) > level
+    if not inside.size and not (low_open or high_open):
+        return np.nan, np.nan
+    low = -np.inf if low_open else float(inside[0])
+    high = np.inf if high_open else float(inside[-1])
+    return low, high

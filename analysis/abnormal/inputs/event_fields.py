@@ -238,8 +238,8 @@ def one_of(what: str, allowed: Iterable[str]) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         word = str(value)
         if word not in words:
-            near = did_you_mean(word, words)
-            raise ValueError(f"{word} is not a known {what}{near}; write one of {', '.join(words)}")
+            told = did_you_mean(word, words) or f"; write one of {', '.join(words)}"
+            raise ValueError(f"{word} is not a known {what}{told}")
         return word
 
     return read
@@ -453,6 +453,12 @@ def review(raw: RawEvent, event: Event, report: Report, today: dt.date) -> None:
         line = (raw.fields.get("at") or raw.fields["date"]).line
         told = f"{event.day} lies ahead, yet the record is verified and not `scheduled`"
         report.add(line, raw.id, "scheduled", told, "warning")
+    for name in ("title", "kind"):
+        if not raw.defaults and not getattr(event, name):  # a table may do without; a catalogue record may not
+            report.add(raw.line, raw.id, name, "is missing", "warning")
+    if event.at is None and event.precision in ("minute", "hour"):
+        told = f"{event.precision}, yet the record has only a date; give `at`, or write session, day or week"
+        report.add(raw.fields["precision"].line, raw.id, "precision", told, "warning")
     if event.session_market and event.session_market not in known_mics():
         told = f"{event.session_market} is not among the exchanges known here: {', '.join(known_mics())}"
         report.add(raw.fields["session_market"].line, raw.id, "session_market", told, "warning")

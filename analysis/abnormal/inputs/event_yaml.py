@@ -164,7 +164,7 @@ _ORDER = (
     "attributes", "known_confounders", "sources", "status", "confidence", "notes",
 )  # fmt: skip
 _ALWAYS = ("precision", "anticipated", "status")
-_PLAIN = re.compile(r"[A-Za-z\u00c0-\u024f\u4e00-\u9fff][^\x00-\x1f\x7f-\x9f:#{}\[\],&*?|<>=!%@`\"\\]*")
+_PLAIN = re.compile(r"[A-Za-z\u00c0-\u024f\u4e00-\u9fff][^:#{}\[\],&*?|<>=!%@`\"\\]*")
 # Words and forms that some YAML reader takes for something else than text.
 _TAKEN = frozenset({"y", "n", "yes", "no", "true", "false", "on", "off", "null"})
 
@@ -204,7 +204,7 @@ def _ticker_lines(event: Event, extras: dict[str, dict[str, Any]]) -> list[str]:
     entries = []
     for link in event.tickers:
         pairs: dict[str, Any] = {"role": link.role, "sign": link.sign, **extras.get(link.ticker, {})}
-        shown = [f"ticker: {json.dumps(link.ticker, ensure_ascii=False)}"]
+        shown = [f"ticker: {_quoted(link.ticker)}"]
         shown += [f"{_scalar(k)}: {_scalar(v)}" for k, v in pairs.items() if k != "role" or v]
         entries.append("- {" + ", ".join(shown) + "}")
     return _block("tickers", entries)
@@ -219,11 +219,17 @@ def _scalar(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     text = str(value)
-    if _PLAIN.fullmatch(text) and not text.endswith(" ") and text.lower() not in _TAKEN:
+    if _PLAIN.fullmatch(text) and text.isprintable() and text == text.strip() and text.lower() not in _TAKEN:
         return text
     if re.fullmatch(r"https?://[^\s#{}\[\],]+[^\s#{}\[\],:]", text):
         return text
-    return json.dumps(text, ensure_ascii=False)
+    return _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    """Double quotes, with everything escaped that is not printed or that YAML takes for the end of a line."""
+    shown = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in shown)
 
 
 def _folded(name: str, text: str) -> list[str]:

@@ -268,7 +268,7 @@ def near(
     only events that name it and market-wide ones count.
 
     >>> [(e.id, d) for e, d in near(load_events(), "2022-10-07", "AMD", days=1)][:2]
-    [('us-payrolls-2022-10-07', 0), ('bis-chip-rule-2022', 0)]
+    [('bis-chip-rule-2022', 0), ('us-payrolls-2022-10-07', 0)]
     """
     centre = _day(date)
     if ticker is not None:

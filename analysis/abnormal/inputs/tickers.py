@@ -49,7 +49,7 @@ class TickerRow:
 class Match(NamedTuple):
     """A name found in a text: text[start:end] reads `alias`, which stands for `ticker`.
 
-    `others` are further lines of business or listing the same name may mean (Alibaba: 9988.HK, and BABA besides).
+    `others` are further listings or firms the same name may mean (Alibaba: 9988.HK, and BABA besides).
     """
 
     ticker: Ticker
@@ -242,4 +242,5 @@ def _piece(key: str, any_case: bool) -> str:
 
 def _owners_of(found: str, owners: Owners) -> tuple[str, tuple[Ticker, ...]]:
     key = " ".join(found.split())
-    return owners[key] if key in owners else owners[key.casefold()]
+    hits = [owners[k] for k in dict.fromkeys((key, key.casefold())) if k in owners]
+    return hits[0][0], tuple(dict.fromkeys(ticker for _, tickers in hits for ticker in tickers))

@@ -5,7 +5,7 @@ Arrays: z (n, k) regressors, y (n,). Formulas as in statsmodels, without its imp
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,7 @@ def scale(f: Regression) -> float:
 
 def classical(f: Regression) -> Array:
     """s^2 (Z'Z)^-1."""
-    return cast(Array, scale(f) * f.bread)
+    return scale(f) * f.bread
 
 
 def robust(f: Regression, z: Array, form: Robust = "HC3") -> Array:
@@ -81,7 +81,7 @@ def robust(f: Regression, z: Array, form: Robust = "HC3") -> Array:
         "HC3": 1.0 / (1.0 - f.hat) ** 2,
     }[form]
     meat = (z * (weight * f.resid**2)[:, None]).T @ z
-    return cast(Array, f.bread @ meat @ f.bread)
+    return f.bread @ meat @ f.bread
 
 
 def clustered(f: Regression, z: Array, group: Index, corrected: bool = True) -> Array:
@@ -91,7 +91,7 @@ def clustered(f: Regression, z: Array, group: Index, corrected: bool = True) -> 
     np.add.at(total, group, score)
     v = f.bread @ (total.T @ total) @ f.bread
     g, n = total.shape[0], f.resid.size
-    return cast(Array, v * g / (g - 1.0) * (n - 1.0) / f.df if corrected else v)
+    return v * g / (g - 1.0) * (n - 1.0) / f.df if corrected else v
 
 
 def newey_west_lag(t: int) -> int:
@@ -106,4 +106,4 @@ def newey_west(f: Regression, z: Array, lags: int) -> Array:
     for j in range(1, min(lags, score.shape[0] - 1) + 1):
         gamma = score[j:].T @ score[:-j]
         meat = meat + (1.0 - j / (lags + 1.0)) * (gamma + gamma.T)
-    return cast(Array, f.bread @ meat @ f.bread)
+    return f.bread @ meat @ f.bread

@@ -14,7 +14,7 @@ from ..kernel import garch as recursion
 from ..kernel import ols
 from ..registry import MODELS
 from ._linear import assemble, design, estimation_columns, intercept, merged, no_regressor, usable_rows
-from ._options import choice, first_event_offset, whole
+from ._options import choice, first_event_offset, keyed, whole
 from ._reasons import line_reasons
 
 LEAST = 200  # fewer returns do not pin the variance parameters down
@@ -44,6 +44,7 @@ class Process:
     variance: recursion.Parameters
     nu: float
     h: FloatArray
+    second_start: bool = False
 
 
 def _starts(kind: recursion.Kind, y: FloatArray, rm: FloatArray, dist: str) -> list[FloatArray | None]:
@@ -85,7 +86,7 @@ def fit(kind: recursion.Kind, y: FloatArray, rm: FloatArray, dist: str) -> Proce
     )
     floor = _constant_variance(y, rm) - SLACK
     trouble = ""
-    for start in _starts(kind, y, rm, dist):
+    for attempt, start in enumerate(_starts(kind, y, rm, dist)):
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 # Whether the search succeeded is read off its code and its likelihood.
@@ -95,15 +96,16 @@ def fit(kind: recursion.Kind, y: FloatArray, rm: FloatArray, dist: str) -> Proce
             trouble = trouble or f"the {kind} likelihood could not be maximised: {error}"
             continue
         if found.convergence_flag == 0 and found.loglikelihood >= floor:
-            return _process(kind, dict(zip(found.params.index, np.asarray(found.params, float))), found)
+            return _process(kind, found, attempt > 0)
         trouble = trouble or f"the {kind} likelihood has no maximum that could be found (code {found.convergence_flag})"
     return trouble
 
 
-def _process(kind: recursion.Kind, values: Mapping[str, float], found: Any) -> Process:
+def _process(kind: recursion.Kind, found: Any, second_start: bool) -> Process:
+    values = dict(zip(found.params.index, np.asarray(found.params, float)))
     variance = recursion.Parameters(**{SHORT[n]: values[n] for n in PARAMETERS[kind]})
     h = np.asarray(found.conditional_volatility, float) ** 2
-    return Process(values["Const"] / PERCENT, values["x0"], variance, values.get("nu", np.inf), h)
+    return Process(values["Const"] / PERCENT, values["x0"], variance, values.get("nu", np.inf), h, second_start)
 
 
 def _filtered(kind: recursion.Kind, process: Process, e: FloatArray, use: BoolArray) -> FloatArray:
@@ -223,6 +225,7 @@ def _market_with(sample: Sample, model: recursion.Kind, options: Mapping[str, An
     h = np.full(e.shape, np.nan)
     for i, process in found.items():
         h[i] = _filtered(model, process, PERCENT * e[i] / np.sqrt(sample.span[i]), use[i])
+    again = {i: "the search began a second time, from another start" for i, p in found.items() if p.second_start}
     from_t1 = variant == "forecast_from_T1"
     paths = Paths(model, found, h, rss / df, sample.span, sample.offsets, cols.stop, from_t1, seed)
     noise = sample.span if variant == "constant" else paths.noise((first, first))
@@ -230,7 +233,7 @@ def _market_with(sample: Sample, model: recursion.Kind, options: Mapping[str, An
     out = assemble(
         sample, model, y=sample.y, expected=expected, use=use, x=x, g=np.zeros((sample.size, 2, 2)), rss=rss, k=2,
         df=df, coef=coef, coef_names=names, r2=ols.r_squared(rss, y, rows), fitted=False, reason=reason, noise=noise,
-        notes={model: NOTE},
+        notes={model: NOTE, "second_start": keyed(sample, again)},
     )  # fmt: skip
     return out if variant == "constant" else replace(out, noise_of=paths.noise)
 

@@ -25,6 +25,7 @@ from ._reasons import line_reasons
 HUBER_C = 1.345  # 95% efficient at the normal distribution
 STOP = 1e-12
 MAX_STEPS = 1000
+NO_SCALE = 1e-8  # share of the residuals' root mean square below which the scale is zero but for rounding
 SLOPE_ROWS = 2000  # M (M - 1) / 2 slopes: beyond this the latest rows are used
 MAD_TO_SD = float(dist.normal_quantile(0.75))
 
@@ -143,8 +144,9 @@ def robust(sample: Sample, model: str, line: Fitter, use: BoolArray, notes: Mapp
     e = np.where(rows, ols.residuals(y, x[:, cols], coef), 0.0)
     scale = mad_scale(e, rows)
     reason = merged(reason, ~np.isfinite(coef).all(axis=1), f"model {model!r} did not converge")
-    reason = merged(reason, ~(scale > 0), "zero robust scale: the line goes through half of the returns or more")
     rss = np.sum(e * e, axis=1)
+    stale = ~(scale > NO_SCALE * np.sqrt(rss / np.maximum(plain.m, 1)))
+    reason = merged(reason, stale, "zero robust scale: the line goes through half of the returns or more")
     df = (plain.m - 2).astype(float)
     return assemble(
         sample, model, y=sample.y, expected=np.einsum("ewk,ek->ew", x, coef), use=use, x=x, g=plain.g, rss=rss, k=2,

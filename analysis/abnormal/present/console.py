@@ -7,6 +7,7 @@ here is what people read.
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -177,8 +178,16 @@ def clip(text: str, width: int) -> str:
     return kept.rstrip() + "…"
 
 
+_GLUE = "\x1f"  # keeps "p = 0.05" on one line; a control character that no printed text contains
+
+
 def wrap(text: str, width: int = WIDTH, indent: int = 0) -> list[str]:
-    """Lines of at most `width` columns; those after the first are indented."""
+    """Lines of at most `width` columns; those after the first are indented, and ``p = 0.05`` is never broken."""
+    glued = re.sub(r"(?<=\S) ([=<]) (?=\S)", rf"{_GLUE}\1{_GLUE}", text)
+    return [line.replace(_GLUE, " ") for line in _wrapped(glued, width, indent)]
+
+
+def _wrapped(text: str, width: int, indent: int) -> list[str]:
     if text.isascii():
         return textwrap.wrap(
             text, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
@@ -188,8 +197,15 @@ def wrap(text: str, width: int = WIDTH, indent: int = 0) -> list[str]:
         if line.strip() and display_width(line) + display_width(word.rstrip()) > width:
             lines.append(line.rstrip())
             line = " " * indent
-        line += word.lstrip() if not line.strip() else word
+        line += word
     return [*lines, line.rstrip()] if line.strip() else lines
+
+
+def shortened(lines: list[str], most: int, width: int = WIDTH) -> list[str]:
+    """The first lines of a wrapped text, with an ellipsis where something is left out; 0 keeps all."""
+    if not most or len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], clip(lines[most - 1] + " " + lines[most].strip(), width)]
 
 
 def _breakable(text: str) -> list[str]:

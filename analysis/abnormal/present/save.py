@@ -6,9 +6,10 @@ its place and moved there.
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import tempfile
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,28 +85,44 @@ def write_bytes(path: Path, content: bytes) -> Path:
 
 
 def _replace(target: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with temporary.open("xb") as stream:
             stream.write(content)
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    """The mode mask of the process, which can only be read by setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+# ------------------------------------------------------------------------------------------------ figures
+
+FIGURES = ("car", "ar", "price", "jump", "placebo", "specs", "power", "timeline", "fit", "scatter", "intraday", "forest")
 
 
 def _write_figures(result: StudyResult, folder: Path) -> None:
-    """Every figure the result has numbers for, as SVG; an older run's figure that no longer applies goes."""
-    from .plots import figure_svgs
+    """Every figure the result has numbers for, as SVG; one of an older run that no longer applies goes."""
+    for name in FIGURES:
+        svg = _svg(result, name)
+        if svg is None:
+            (folder / f"{name}.svg").unlink(missing_ok=True)
+        else:
+            write_bytes(folder / f"{name}.svg", svg)
 
-    drawn = figure_svgs(result)
-    for name, svg in drawn.items():
-        write_bytes(folder / f"{name}.svg", svg)
+
+def _svg(result: StudyResult, name: str) -> bytes | None:
+    """The figure without clock and with fixed ids; None where the result has no numbers for it."""
+    import matplotlib
+    from matplotlib import pyplot
+
+    draw = getattr(result.plot, name, None)
+    if draw is None:
+        return None
+    with matplotlib.rc_context({"svg.hashsalt": "abnormal"}):
+        try:
+            figure = draw().figure
+        except RequestError:
+            return None
+        out = io.BytesIO()
+        figure.savefig(out, format="svg", metadata={"Date": None})
+        pyplot.close(figure)
+    return out.getvalue()

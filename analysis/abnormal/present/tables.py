@@ -105,12 +105,12 @@ class Table:
     def heads(self) -> list[str]:
         return [c.title for c in self.columns]
 
-    def first(self, n: int) -> Table:
-        """The first rows only, with a note of how many there are."""
-        if len(self.rows) <= n:
-            return self
+    def first(self, n: int, word: str = "row") -> Table:
+        """The first rows only, with a note of how many more there are."""
         left = len(self.rows) - n
-        return replace(self, rows=self.rows[:n], notes=(*self.notes, f"and {console.plural(left, 'more row')}"))
+        if left <= 0:
+            return self
+        return replace(self, rows=self.rows[:n], notes=(*self.notes, f"and {console.plural(left, f'more {word}')}"))
 
 
 # ------------------------------------------------------------------------------------------------ one table, many forms

@@ -142,8 +142,8 @@ def _header(path: Path, rows: list[str]) -> tuple[int, str, list[str]]:
         delimiter = max(_DELIMITERS, key=lambda d: len(_fields(row, d)))
         names = _fields(row, delimiter)
         following = next((r for r in rows[i + 1 :] if r.strip()), "")
-        title = len(_fields(following, delimiter)) > len(names) + 1 or (len(names) == 1 and i < 10 and "," in following)
-        if len(names) > 1 and not title:
+        longer = len(_fields(following, delimiter)) > len(names) + 1
+        if len(names) > 1 and (not longer or any(map(role_of, names))):
             return i, delimiter, names
     first = next(r for r in rows if r.strip())
     raise BadData(

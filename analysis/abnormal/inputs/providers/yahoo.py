@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -359,7 +360,7 @@ def _translated(error: Exception, ticker: Ticker, yfinance: Any) -> AbnormalErro
 
 
 def _short(error: Exception) -> str:
-    text = str(error).splitlines()[0] if str(error) else ""
+    text = (str(error).splitlines() or [""])[0].split(". See http")[0]
     return f"{type(error).__name__}: {text[:120]}" if text else type(error).__name__
 
 
@@ -463,7 +464,7 @@ def _reduced(name: str, values: FloatArray, first: IntArray) -> FloatArray:
         return np.fmax.reduceat(values, first)
     if name == "low":
         return np.fmin.reduceat(values, first)
-    groups = [values[a:b][np.isfinite(values[a:b])] for a, b in zip(edges[:-1], edges[1:])]
+    groups = [values[a:b][np.isfinite(values[a:b])] for a, b in pairwise(edges)]
     pick: dict[str, Callable[[FloatArray], float]] = {
         "open": lambda g: g[0], "close": lambda g: g[-1], "splits": lambda g: float(np.prod(g[g > 0])) if (g > 0).any() else 0.0,
     }  # fmt: skip
