@@ -173,7 +173,7 @@ def test_window_beyond_the_data_is_said(returns: pd.DataFrame) -> None:
 
 
 def test_unknown_ticker_names_the_nearest(returns: pd.DataFrame) -> None:
-    with pytest.raises(ab.AbnormalError, match="F0|F1|F2|F3") as caught:
+    with pytest.raises(ab.AbnormalError, match=r"F0|F1|F2|F3") as caught:
         study(returns, events(("F9", DAYS[240])))
     assert caught.value.exit_code == 2  # type: ignore[attr-defined]
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import build
 import numpy as np
 import pytest
-from twin import models as twin_models
-from twin import single as twin
 
+import build
 from abnormal.domain import TestOptions
 from abnormal.inference._window import two_sided_interval, window_stats
 from abnormal.inference.conformal import conformal_interval
 from abnormal.inference.sq import sq_interval, sq_rule
 from abnormal.registry import TESTS
+from twin import models as twin_models
+from twin import single as twin
 
 FORMS = ("abs_studentized", "two_min", "overlap", "blocks", "studentized")
 WINDOWS = ((-1, 3), (0, 0), (1, 3))
