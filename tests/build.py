@@ -78,7 +78,7 @@ def study(
     `market` (T,) or (T, q) regressors.
     """
     regressors = market[:, None] if market.ndim == 1 else market
-    names = tuple(["market", "smb", "hml"][: regressors.shape[1]])
+    names = ("market", "SMB", "HML")[: regressors.shape[1]]
     tape = replace(tape_of(ret, regressors, names, tickers), min_obs=min_obs)
     unit = np.arange(ret.shape[0]) if unit is None else np.asarray(unit)
     where = np.broadcast_to(np.asarray(position, np.int64), unit.shape)
@@ -106,8 +106,7 @@ def clustered(model: str = "market", firms: tuple[int, ...] = tuple(range(8))) -
     regressors = np.column_stack([np.array(data[c]) for c in columns])
     regressors[:, 0] -= rf
     ret = matrix(data["ret"])[list(firms)] - rf
-    name = "factors" if model == "ff3" and "factors" in MODELS else model
-    return study(ret, regressors, 270, model=name if model == "ff3" else model, tickers=[f"F{i}" for i in firms])
+    return study(ret, regressors, 270, model=model, tickers=[f"F{i}" for i in firms])
 
 
 COMPLETE = tuple(range(6))
@@ -119,3 +118,19 @@ def dispersed(pairs: int = 20) -> Study:
     data = public()["dispersed"]["data"]
     ret = matrix(data["ret"])[:pairs]
     return study(ret, np.array(data["mkt"]), data["pos"][:pairs], estimation=(-220, -21), span=(-1, 1))
+
+
+@functools.cache
+def ladder() -> Study:
+    """Two firms whose 30 estimation rows rank 1..30 and 30..1, event ranks 31 and 16 of 31 (market-adjusted, flat market)."""
+    rising = 0.01 * (np.arange(1, 31) - 15.5)
+    ret = np.array([np.append(rising, 0.20), np.append(rising[::-1], 0.0)])
+    return study(ret, np.zeros(31), 30, estimation=(-30, -1), span=(0, 0), model="market_adjusted")
+
+
+def shares(rng: np.random.Generator, firms: int, days: int, common: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Random returns (S, T) of firms with betas and a market (T,); `common` is the sd of a shock they share."""
+    market = 0.01 * rng.standard_normal(days)
+    sd = 0.01 + 0.02 * rng.random(firms)
+    ret = np.outer(0.5 + rng.random(firms), market) + sd[:, None] * rng.standard_normal((firms, days))
+    return ret + common * rng.standard_normal(days), market

@@ -57,6 +57,7 @@ class Book:
         self.tz = ZoneInfo(self.market["tz"])
         steps = np.random.default_rng(seed).normal(0, 0.02, len(self.sessions))
         self.close = dict(zip(self.sessions, 100.0 * np.exp(np.cumsum(steps))))
+        self.volume = dict.fromkeys(self.sessions, 1_000_000.0)
         self.dividends, self.splits, self.holes = dict(dividends or {}), dict(splits or {}), set(holes)
         self.sent_until: dt.date | None = None  # later sessions are silently left out
 
@@ -83,6 +84,8 @@ class Book:
         ratio = numerator / denominator
         self.splits[ex] = (numerator, denominator)
         self.close = {d: c / ratio if d < ex else c for d, c in self.close.items()}
+        self.volume = {d: v * ratio if d < ex else v for d, v in self.volume.items()}
+        self.dividends = {d: x / ratio if d < ex else x for d, x in self.dividends.items()}
 
 
 def chart(book: Book, query: Mapping[str, str], now: int) -> tuple[int, dict[str, Any]]:
@@ -127,7 +130,8 @@ def _daily_rows(book: Book, start: int, end: int) -> list[tuple[Any, ...]]:
         if day in book.holes:
             rows.append((stamp, None, None, None, None, None, None))
         else:
-            rows.append((stamp, close * 0.99, close * 1.02, close * 0.98, close, 1_000_000, close * book.adjustment(day)))
+            prices = (close * 0.99, close * 1.02, close * 0.98, close)
+            rows.append((stamp, *prices, book.volume[day], close * book.adjustment(day)))
     return rows
 
 
@@ -240,6 +244,7 @@ class ChartServer:
 def _handler(server: ChartServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one packet an answer
 
         def log_message(self, *unused: object) -> None:
             pass

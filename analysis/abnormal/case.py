@@ -14,10 +14,11 @@ import numpy as np
 
 from .confounding import confounders_of, contaminated_rows
 from .domain import AbnormalReturns, EventCatalog, Excluded, IntArray, Pair, Sample, Tape, Ticker, Unit, Window
-from .errors import AbnormalError, RequestError
+from .errors import RequestError
 from .inputs.sample import cut, portfolio
-from .inputs.sessions import Alignment, align_many
+from .inputs.sessions import Alignment
 from .inputs.tapes import Given, Recording, calendar_key, members, record
+from .placing import Placed, left_out, limit_notes, place_all, positions
 from .registry import MODELS
 from .replay import StudyReplay, Track
 from .spec import FALLBACK_HEADLINE, StudySpec
@@ -96,43 +97,48 @@ def build(request: Request, progress: Progress | None = None) -> Case:
     spec = request.spec
     recordings = _record_all(request)
     keys = [calendar_key(p.ticker, request.source, spec) for p in request.pairs]
-    aligned = _align_pairs(request.pairs, keys, recordings, spec)
-    placed = [_place(p, a, recordings[k], spec) for p, a, k in zip(request.pairs, aligned, keys)]
-    excluded = list(request.excluded) + [x for x in placed if isinstance(x, Excluded)]
-    stay = [i for i, x in enumerate(placed) if not isinstance(x, Excluded)]
-    pairs = tuple(request.pairs[i] for i in stay)
-    alignments: tuple[Alignment, ...] = tuple(aligned[i] for i in stay)  # type: ignore[misc]
-    day0 = np.array([placed[i][0] for i in stay], np.int64)  # type: ignore[index]
-    key = tuple(keys[i] for i in stay)
-    flags = [list(placed[i][1]) for i in stay]  # type: ignore[index]
-    windows, added = _windows(spec, alignments)
-    if not pairs:
+    placed, unplaced = place_all(request.pairs, keys, recordings, spec, request.catalogue)
+    limited, limit_windows = limit_notes(placed, recordings)
+    windows, added = _windows(spec, [x.alignment for x in placed], limit_windows)
+    excluded = [*request.excluded, *unplaced]
+    if not placed:
         return _empty(request, recordings, windows, added, tuple(excluded))
-    units = np.array([recordings[k].unit_of[p.ticker] for p, k in zip(pairs, key)], np.int64)
-    estimation = _estimation(spec, recordings, key, units, day0)
-    sample = _cut_all(pairs, key, units, day0, recordings, estimation, windows)
+    estimation = _estimation(spec, recordings, placed)
+    sample = _cut_all(placed, recordings, estimation, windows)
     if spec.confounders == "dummy":
-        sample = _without_contaminated(sample, request, pairs, key, day0, recordings)
+        sample = _without_contaminated(sample, request, placed, recordings)
     ar = MODELS.get(spec.model)(sample, spec.options)
-    keep, dropped = _estimated(pairs, ar, sample, recordings, key, units, day0, estimation, spec)
+    keep, dropped = _estimated(placed, ar, recordings, spec)
     excluded += dropped
     if not keep:
         return _empty(request, recordings, windows, added, tuple(excluded))
-    if len(keep) < len(pairs):
-        pairs, alignments, key = (tuple(x[i] for i in keep) for x in (pairs, alignments, key))  # type: ignore[assignment]
-        flags, day0, units = [flags[i] for i in keep], day0[keep], units[keep]
+    flags = _sample_flags(sample, ar, windows, estimation)
+    flags = [[*x.flags, *([limited[i]] if i in limited else []), *flags[i]] for i, x in enumerate(placed)]
+    if len(keep) < len(placed):
+        placed, flags = [placed[i] for i in keep], [flags[i] for i in keep]
         sample, ar = sample.take(keep), ar.take(keep)
-    for i, more in enumerate(_sample_flags(sample, ar, windows, estimation, alignments)):
-        flags[i] += more
-    whole, left_out, track = _portfolio(sample, ar, recordings, key, units, day0, spec)
-    replay = _replay(request, pairs, key, units, day0, recordings, sample, ar, track)
+    whole, left, track = _portfolio(sample, ar, recordings, placed, spec)
+    key, _, day0 = positions(placed)
     return Case(
-        request, pairs, alignments, day0, recordings, key, windows, added, sample, ar, whole, left_out, replay,
-        tuple(tuple(f) for f in flags), tuple(excluded),
-    )  # fmt: skip
+        request=request,
+        pairs=tuple(x.pair for x in placed),
+        alignments=tuple(x.alignment for x in placed),
+        day0=day0,
+        recordings=recordings,
+        key=key,
+        windows=windows,
+        added_windows=added,
+        sample=sample,
+        ar=ar,
+        portfolio=whole,
+        portfolio_dropped=left,
+        replay=_replay(request, placed, recordings, sample, ar, track),
+        flags=tuple(tuple(f) for f in flags),
+        excluded=tuple(excluded),
+    )
 
 
-# ------------------------------------------------------------------------------------------------ series and day 0
+# ------------------------------------------------------------------------------------------------ series
 
 
 def _record_all(request: Request) -> dict[str, Recording]:
@@ -161,64 +167,14 @@ def _clean_peers(peers: Sequence[Ticker], pairs: Sequence[Pair], study: Sequence
     return tuple(t for t in peers if t not in study and t not in hit)
 
 
-def _align_pairs(
-    pairs: Sequence[Pair], keys: Sequence[str], recordings: Mapping[str, Recording], spec: StudySpec
-) -> list[Alignment | AbnormalError]:
-    out: list[Alignment | AbnormalError | None] = [None] * len(pairs)
-    for key in dict.fromkeys(keys):
-        rows = [i for i, k in enumerate(keys) if k == key]
-        events = [pairs[i].event for i in rows]
-        calendar = recordings[key].calendar
-        found = align_many(
-            events, [key] * len(rows), calendar=calendar, closing_auction=spec.closing_auction, errors="return"
-        )
-        for i, answer in zip(rows, found):
-            out[i] = answer
-    return out  # type: ignore[return-value]
-
-
-def _place(
-    pair: Pair, aligned: Alignment | AbnormalError, rec: Recording, spec: StudySpec
-) -> Excluded | tuple[int, list[str]]:
-    """Row of day 0 on the tape and flags, or why the pair cannot be placed."""
-    if isinstance(aligned, AbnormalError):
-        if isinstance(aligned, RequestError):
-            raise aligned
-        return _left_out(pair, "sessions", str(aligned), "")
-    ticker, time = pair.ticker, rec.tape.time
-    if ticker in rec.problems:
-        return _left_out(pair, "benchmark", rec.problems[ticker], "choose another benchmark")
-    unit = rec.unit_of[ticker]
-    traded = np.isfinite(rec.tape.event_y[unit])
-    rows = np.flatnonzero(traded)
-    if not rows.size:
-        return _left_out(pair, "prices", f"no return of {ticker} at all", f"abnormal audit, or abnormal fetch {ticker}")
-    first, last = time[max(int(rows[0]) - 1, 0)], time[rows[-1]]
-    row = int(np.searchsorted(time, aligned.session))
-    if aligned.session < first or aligned.session < time[0]:
-        return _left_out(pair, "prices", f"event before listing: first session {first}", "")
-    if row >= time.size or aligned.session > last:
-        return _left_out(pair, "prices", f"event after the last price: last session {last}", f"abnormal fetch {ticker}")
-    flags = list(aligned.flags)
-    if not traded[row] and spec.halt == "shift":
-        later = rows[rows > row]
-        if not later.size:
-            return _left_out(pair, "prices", f"no trade from {aligned.session} on", "")
-        flags.append(f"halted on {time[row]}: day 0 moved to the resumption on {time[later[0]]}")
-        row = int(later[0])
-    return row, flags
-
-
-def _left_out(pair: Pair, stage: str, reason: str, remedy: str) -> Excluded:
-    return Excluded(stage, pair.label, reason, remedy, pair.event.id, pair.ticker)
-
-
 # ------------------------------------------------------------------------------------------------ windows and rows
 
 
-def _windows(spec: StudySpec, alignments: Sequence[Alignment]) -> tuple[tuple[Window, ...], dict[Window, str]]:
-    """Headline first, then the study's other windows, then the wider ones M 1.3 adds for uncertain times."""
-    extra: dict[Window, str] = {}
+def _windows(
+    spec: StudySpec, alignments: Sequence[Alignment], limits: Mapping[Window, str]
+) -> tuple[tuple[Window, ...], dict[Window, str]]:
+    """Headline first, then the study's other windows, then the wider ones for uncertain times and price limits."""
+    extra: dict[Window, str] = dict(limits)
     for a in alignments:
         why = a.flags[0] if a.flags else ""
         for w in a.extra_windows:
@@ -232,44 +188,50 @@ def _windows(spec: StudySpec, alignments: Sequence[Alignment]) -> tuple[tuple[Wi
     return tuple(ordered), {w: why for w, why in extra.items() if w not in spec.windows}
 
 
-def _estimation(
-    spec: StudySpec, recordings: Mapping[str, Recording], key: Sequence[str], units: IntArray, day0: IntArray
-) -> Window:
+def _estimation(spec: StudySpec, recordings: Mapping[str, Recording], placed: Sequence[Placed]) -> Window:
     """Offsets of the estimation window; "all" runs from the first usable session of any pair."""
     if not isinstance(spec.estimation, str):
         return spec.estimation
-    firsts = [recordings[k].tape.first_usable(int(u)) for k, u in zip(key, units)]
-    return min(int(f - d) for f, d in zip(firsts, day0)), spec.estimation_end
+    return min(recordings[x.key].tape.first_usable(x.unit) - x.day0 for x in placed), spec.estimation_end
 
 
 def _cut_all(
-    pairs: Sequence[Pair], key: Sequence[str], units: IntArray, day0: IntArray, recordings: Mapping[str, Recording],
-    estimation: Window, windows: Sequence[Window],
-) -> Sample:  # fmt: skip
+    placed: Sequence[Placed], recordings: Mapping[str, Recording], estimation: Window, windows: Sequence[Window]
+) -> Sample:
     """The sample of all pairs, exchange by exchange, in the order of the pairs."""
+    key, units, day0 = positions(placed)
     low, high = min(w[0] for w in windows), max(w[1] for w in windows)
     groups = [np.array([i for i, k in enumerate(key) if k == name]) for name in dict.fromkeys(key)]
     parts = []
     for rows in groups:
         tape = recordings[key[rows[0]]].tape
-        ids = tuple(pairs[i].event.id for i in rows)
+        ids = tuple(placed[i].pair.event.id for i in rows)
         parts.append(cut(tape, units[rows], day0[rows], estimation, (low, high), low, ids))
-    return parts[0] if len(parts) == 1 else _joined(parts, groups)
+    sample = parts[0] if len(parts) == 1 else _joined(parts, groups)
+    return _handed_over(sample, placed) if any(x.cut_at is not None for x in placed) else sample
+
+
+def _handed_over(sample: Sample, placed: Sequence[Placed]) -> Sample:
+    """Sessions that belong to a later event of the same share are taken from the earlier one (confounders="split")."""
+    y = sample.y.copy()
+    for i, x in enumerate(placed):
+        if x.cut_at is not None:
+            y[i, sample.offsets >= x.cut_at - x.day0] = np.nan
+    return replace(sample, y=y)
 
 
 def _without_contaminated(
-    sample: Sample, request: Request, pairs: Sequence[Pair], key: Sequence[str], day0: IntArray,
-    recordings: Mapping[str, Recording],
-) -> Sample:  # fmt: skip
+    sample: Sample, request: Request, placed: Sequence[Placed], recordings: Mapping[str, Recording]
+) -> Sample:
     """One dummy a contaminated session is the same as leaving its row out of the estimation (M 8.2)."""
     est = sample.est.copy()
-    for i, pair in enumerate(pairs):
+    for i, x in enumerate(placed):
         used = np.flatnonzero(est[i])
         if not used.size:
             continue
-        rows = day0[i] + sample.offsets
+        rows = x.day0 + sample.offsets
         span = (int(rows[used[0]]), int(rows[used[-1]]))
-        found = confounders_of(pair, request.catalogue, recordings[key[i]], int(day0[i]), span, request.spec)
+        found = confounders_of(x.pair, request.catalogue, recordings[x.key], x.day0, span, request.spec)
         est[i] &= ~np.isin(rows, contaminated_rows(found))
     return replace(sample, est=est)
 
@@ -294,36 +256,31 @@ def _joined(parts: Sequence[Sample], groups: Sequence[np.ndarray]) -> Sample:
 
 
 def _estimated(
-    pairs: Sequence[Pair], ar: AbnormalReturns, sample: Sample, recordings: Mapping[str, Recording], key: Sequence[str],
-    units: IntArray, day0: IntArray, estimation: Window, spec: StudySpec,
-) -> tuple[list[int], list[Excluded]]:  # fmt: skip
+    placed: Sequence[Placed], ar: AbnormalReturns, recordings: Mapping[str, Recording], spec: StudySpec
+) -> tuple[list[int], list[Excluded]]:
     """Positions of pairs the model could be estimated for, and the exclusions of the others."""
     keep, out = [], []
-    for i, why in enumerate(ar.reason):
+    for i, (x, why) in enumerate(zip(placed, ar.reason)):
         if not why:
             keep.append(i)
             continue
-        tape = recordings[key[i]].tape
-        rows = np.flatnonzero(np.isfinite(tape.event_y[units[i]]))
+        tape = recordings[x.key].tape
+        rows = np.flatnonzero(np.isfinite(tape.event_y[x.unit]))
         first = tape.time[max(int(rows[0]) - 1, 0)] if rows.size else "never"
         short = "returns in" in why
         remedy = _short_remedy(int(ar.m[i]), spec) if short else ""
-        out.append(_left_out(pairs[i], "estimation", f"{why}. First traded {first}" if short else why, remedy))
+        out.append(left_out(x.pair, "estimation", f"{why}. First traded {first}" if short else why, remedy))
     return keep, out
 
 
 def _short_remedy(m: int, spec: StudySpec) -> str:
     floor = 7  # algebraic floor M > k + 4 with one parameter and its intercept
     lower = f"set min_obs={m} (said in the output)" if m >= floor else "study it later, when more sessions have passed"
-    return (
-        f'{lower}, or use model="market_adjusted" with a shorter min_obs: it estimates no parameters'
-        if m >= 5
-        else lower
-    )
+    return lower if m < 5 else f'{lower}, or use model="market_adjusted": it estimates no parameters'
 
 
 def _sample_flags(
-    sample: Sample, ar: AbnormalReturns, windows: Sequence[Window], estimation: Window, alignments: Sequence[Alignment]
+    sample: Sample, ar: AbnormalReturns, windows: Sequence[Window], estimation: Window
 ) -> list[list[str]]:
     """Short history, cut estimation windows, missing or multi-session returns in the event windows."""
     out: list[list[str]] = []
@@ -353,10 +310,10 @@ def _sample_flags(
 
 
 def _portfolio(
-    sample: Sample, ar: AbnormalReturns, recordings: Mapping[str, Recording], key: Sequence[str], units: IntArray,
-    day0: IntArray, spec: StudySpec,
-) -> tuple[AbnormalReturns | None, tuple[Ticker, ...], Track | None]:  # fmt: skip
+    sample: Sample, ar: AbnormalReturns, recordings: Mapping[str, Recording], placed: Sequence[Placed], spec: StudySpec
+) -> tuple[AbnormalReturns | None, tuple[Ticker, ...], Track | None]:
     """The equal-weighted portfolio of a common date, the firms it leaves out, and its track for placebo dates."""
+    key, units, day0 = positions(placed)
     common = sample.size > 1 and len(set(key)) == 1 and len(set(day0.tolist())) == 1
     if not common or len(set(units.tolist())) < sample.size:
         return None, (), None
@@ -381,15 +338,14 @@ def _portfolio_tape(tape: Tape, rows: Sequence[int]) -> Tape:
 
 
 def _replay(
-    request: Request, pairs: Sequence[Pair], key: Sequence[str], units: IntArray, day0: IntArray,
-    recordings: Mapping[str, Recording], sample: Sample, ar: AbnormalReturns, whole: Track | None,
+    request: Request, placed: Sequence[Placed], recordings: Mapping[str, Recording], sample: Sample,
+    ar: AbnormalReturns, whole: Track | None,
 ) -> StudyReplay:  # fmt: skip
     spec = request.spec
     tracks: dict[Unit, Track] = {}
-    for i, pair in enumerate(pairs):
-        tape = recordings[key[i]].tape
-        first = int(day0[i] + ar.offsets[np.flatnonzero(ar.est[i])[0]])
-        tracks[i] = Track(tape, int(units[i]), int(day0[i]), first, ar.model[i], pair.ticker)
+    for i, x in enumerate(placed):
+        first = int(x.day0 + ar.offsets[np.flatnonzero(ar.est[i])[0]])
+        tracks[i] = Track(recordings[x.key].tape, x.unit, x.day0, first, ar.model[i], x.pair.ticker)
     if whole is not None:
         tracks["portfolio"] = whole
     for ticker in spec.candidates:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ import pandas as pd
 from .battery import by_rule
 from .case import Case, Progress, build
 from .checks.decision import Design, add_on_votes, row_of
-from .confounding import Confounder
+from .confounding import Confounder, confounders_of
 from .domain import Window
 from .errors import AbnormalError
 from .frames import average
 from .kernel import dist
+from .placing import SMALL
 
 FACTOR_MODELS = (
     "market",
@@ -74,7 +76,22 @@ def alternative_cases(case: Case, design: Design, progress: Progress | None = No
             progress(f"robustness {name}", done, len(wanted))
         out[name] = _changed(case, change)
     out["without_contaminated"] = _changed(case, {"confounders": "dummy"})
+    if case.spec.confounders == "drop" and case.size < SMALL:
+        out["without_confounded"] = _without_confounded(case)
     return out
+
+
+def _without_confounded(case: Case) -> Case | None:
+    """A small sample keeps its confounded pairs and shows the estimate without them (M 8.2)."""
+    clean = []
+    for i, pair in enumerate(case.pairs):
+        found = confounders_of(pair, case.request.catalogue, case.recording(i), int(case.day0[i]), (0, -1), case.spec)
+        a, b = case.headline
+        if not any(not c.same_story and (c.same_session or a <= c.distance <= b) for c in found):
+            clean.append(pair)
+    if not clean or len(clean) == case.size:
+        return None
+    return build(replace(case.request, pairs=tuple(clean)))
 
 
 def _changed(case: Case, change: Mapping[str, Any]) -> Case | None:
@@ -106,7 +123,11 @@ def robustness_frame(
 def _label(name: str, case: Case) -> str:
     if name == "second_model":
         return f"model:{'+'.join(dict.fromkeys(case.ar.model))}"
-    return "contaminated estimation days removed" if name == "without_contaminated" else name
+    spoken = {
+        "without_contaminated": "contaminated estimation days removed",
+        "without_confounded": "confounded pairs removed",
+    }
+    return spoken.get(name, name)
 
 
 def _row(what: str, case: Case, window: Window, reference: float) -> dict[str, Any]:

@@ -191,7 +191,7 @@ def _doubtful_bars(case: Case) -> tuple[str, ...]:
         first = time[max(int(case.day0[i] + case.ar.offsets[0]), 0)]
         last = time[min(int(case.day0[i] + case.ar.offsets[-1]), time.size - 1)]
         for mark in marks(pair.ticker) if not case.request.source.own_dates else ():
-            if first <= np.datetime64(mark.date, "D") <= last:
+            if first <= np.datetime64(str(mark.date), "D") <= last:
                 out.append(f"{pair.ticker} {mark.date} ({mark.column}): {mark.what}")
     return tuple(dict.fromkeys(out))
 

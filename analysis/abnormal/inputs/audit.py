@@ -7,9 +7,9 @@ uses and says whether a finding falls into one of its windows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -17,17 +17,14 @@ from ..domain import Bars, Ticker
 from . import audit_moves as moves
 from . import audit_rules as rules
 from .audit_evidence import Evidence, Thinness, Twin, copies, evidence, kind_of, thinness
-from .audit_rules import Hit
-from .audit_uses import Place, Use, place_of, study_calendars, uses_of, used_tickers
+from .audit_rules import Hit, Weight
+from .audit_uses import Place, UseTable, place_of, study_calendars, used_tickers, uses_of
 from .calendars import SessionCalendar
 
 __all__ = [
-    "RULES", "Evidence", "Finding", "Rule", "Thinness", "Use", "audit", "audit_bars", "copies", "counts", "kind_of",
+    "RULES", "Evidence", "Finding", "Rule", "Thinness", "audit", "audit_bars", "copies", "counts", "kind_of",
     "rule", "thinness",
 ]  # fmt: skip
-
-Weight = Literal["fault", "doubt", "note"]
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -153,7 +150,7 @@ def _findings(
     if not len(seen.bars):
         return [Finding(bars.ticker, None, "no_price", "there are no bars", "its pairs are excluded", None, "fault")]
     found = [
-        Finding(bars.ticker, hit.day, r.id, hit.message, hit.effect, hit.until, r.weight)
+        Finding(bars.ticker, hit.day, r.id, hit.message, hit.effect, hit.until, hit.weight or r.weight)
         for r in RULES
         if bars.freq == "1d" or not r.daily
         for hit in r.look(seen)
@@ -197,7 +194,7 @@ def audit(asked: Any, *, bars: Mapping[Ticker, Bars] | None = None) -> list[Find
         against = {kind_of(at_hand[t]) for t in kinds}
         listed = _listed(ticker, at_hand[ticker])
         own = _findings(at_hand[ticker], calendars[ticker], twins.get(ticker, ()), listed, against)
-        found += [_placed(f, uses.get(ticker, ())) for f in own]
+        found += [_placed(f, uses.get(ticker)) for f in own]
     return found
 
 
@@ -207,7 +204,7 @@ def _listed(ticker: Ticker, bars: Bars) -> Any:
     return bars.meta.get("listing_date") or load_tickers().listing_date(ticker)
 
 
-def _placed(f: Finding, uses: Sequence[Use]) -> Finding:
+def _placed(f: Finding, uses: UseTable | None) -> Finding:
     place, where = place_of(f.date, f.until, uses)
     return Finding(f.ticker, f.date, f.rule, f.message, f"{where}: {f.effect}", f.until, f.weight, place)
 

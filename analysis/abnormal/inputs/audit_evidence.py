@@ -83,6 +83,15 @@ class Evidence:
         return np.where(inside, self.calendar.sessions[at], self.time.astype("datetime64[D]"))
 
     @cached_property
+    def session(self) -> IntArray:
+        """(T,) position of each bar's session in the calendar, -1 where the exchange was shut (or there is no calendar)."""
+        if self.calendar is None:
+            return np.full(self.time.size, -1, np.int64)
+        at = np.searchsorted(self.calendar.sessions, self.days)
+        found = self.calendar.sessions[np.minimum(at, len(self.calendar) - 1)] == self.days
+        return np.where(found, at, -1)
+
+    @cached_property
     def price(self) -> FloatArray:
         """(T,) the close, or the adjusted close where it is the only one."""
         return self.bars.get("close") if "close" in self.bars else self.bars.get("adj_close")
@@ -220,9 +229,9 @@ def _relative(amount: FloatArray) -> FloatArray:
 
 _HALF = 5  # bars on each side whose median is the level around a bar
 _LONGEST = 3
-_LEAST = np.log(1.3)
+_LEAST = np.log(1.5)
 _BEYOND_TRADING = np.log(5.0)  # no volume makes a price go five times away and back within three bars
-_BUSY = 3.0
+_BUSY = 2.0
 
 
 def _prints(e: Evidence, column: FloatArray) -> Prints:
@@ -243,12 +252,12 @@ def _prints(e: Evidence, column: FloatArray) -> Prints:
         return Prints(nothing, nothing, np.empty(0))
     around = np.median(sliding_window_view(np.pad(level, _HALF, mode="reflect"), 2 * _HALF + 1), axis=1)
     away = level - around
-    found = [run for run in _runs(np.abs(away) > limit) if _comes_back(level, away, run) and not _busy(e, rows, away, run)]
+    found = [run for run in runs(np.abs(away) > limit) if _comes_back(level, away, run) and not _busy(e, rows, away, run)]
     first, last = (np.array([rows[run[k]] for run in found], np.int64) for k in (0, 1))
     return Prints(first, last, np.array([away[a : b + 1][np.argmax(np.abs(away[a : b + 1]))] for a, b in found]))
 
 
-def _runs(marked: BoolArray) -> list[tuple[int, int]]:
+def runs(marked: BoolArray) -> list[tuple[int, int]]:
     """First and last position of every run of marked ones."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], marked, [False]]).astype(np.int8)))
     return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2])]
@@ -319,7 +328,7 @@ def _suspects(series: Mapping[Ticker, tuple[DateArray, FloatArray]]) -> list[tup
     owner, same = owner[order], np.zeros(order.size, bool)
     same[1:] = (time[order][1:] == time[order][:-1]) & (value[order][1:] == value[order][:-1])
     met: dict[tuple[int, int], int] = {}
-    for start, stop in _runs(same):
+    for start, stop in runs(same):
         members = owner[start - 1 : stop + 1].tolist()
         for i, a in enumerate(members):
             for b in members[i + 1 :]:
@@ -334,7 +343,7 @@ def _same_run(
     time, i, j = np.intersect1d(one[0], other[0], assume_unique=True, return_indices=True)
     # Prices rounded to four decimals and scaled leave differences of about 1e-6.
     equal = np.abs(one[1][i] - other[1][j]) <= 2e-6
-    runs = [(b - a + 1, a, b) for a, b in _runs(equal)]
+    runs = [(b - a + 1, a, b) for a, b in runs(equal)]
     if not runs or max(runs)[0] < COPY_RUN:
         return None
     count, a, b = max(runs)
@@ -386,22 +395,21 @@ def thinness(bars: Bars, calendar: SessionCalendar | None = None) -> Thinness:
 
 def thinness_of(e: Evidence) -> Thinness:
     """`thinness` of a ticker already looked at."""
-    rows = np.flatnonzero(e.traded)
-    nan = float("nan")
-    if rows.size == 0:
+    rows, nan = np.flatnonzero(e.traded), float("nan")
+    live = e.days[rows] if e.calendar is None else e.session[rows][e.session[rows] >= 0]
+    if live.size == 0:
         return Thinness(0, nan, nan, nan, nan)
-    first, last = e.days[rows[0]], e.days[rows[-1]]
-    days = e.days[(e.days >= first) & (e.days <= last)]
-    if e.calendar is not None:
-        lo, hi = np.searchsorted(e.calendar.sessions, [first, last + 1])
-        days = e.calendar.sessions[lo:hi]
-    sessions = int(np.unique(days).size)
-    live = int(np.intersect1d(np.unique(e.days[rows]), days).size) if sessions else 0
+    used = live.size - int(np.count_nonzero(live[1:] == live[:-1]))
+    if e.calendar is None:
+        inside = e.days[(e.days >= live[0]) & (e.days <= live[-1])]
+        sessions = inside.size - int(np.count_nonzero(inside[1:] == inside[:-1]))
+    else:
+        sessions = int(live[-1] - live[0]) + 1
     volume, size = e.volume, e.moves.size
     return Thinness(
         sessions,
-        1.0 - live / sessions if sessions else nan,
+        1.0 - used / sessions,
         float(np.mean(volume[np.isfinite(volume)] == 0)) if np.isfinite(volume).any() else nan,
         float(np.mean(size == 0)) if size.size else nan,
-        (sessions - 1) / (live - 1) if live > 1 else nan,
+        (sessions - 1) / (used - 1) if used > 1 else nan,
     )

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..domain import FloatArray
 from ..errors import UnknownName
-from .audit_evidence import Evidence, kind_of
-from .audit_rules import AS_IT_STANDS, Hit, at, number
+from .audit_evidence import Evidence, kind_of, runs
+from .audit_rules import AS_IT_STANDS, Hit, Weight, at, number
 from .exchanges import currency_of, exchange_of
 
 EXTREME = 8.0  # robust standard deviations
@@ -27,7 +27,7 @@ BUSY = 2.0  # times the usual volume
 def bad_print(e: Evidence) -> Iterator[Hit]:
     """A price far from those around it that is back within three bars, and no volume to speak for it.
 
-    Far: ten robust standard deviations and 30%. News moves a price too, but then it stays or is traded on; what goes
+    Far: ten robust standard deviations and half the price. News moves a price too, but then it stays or is traded on; what goes
     five times away and back within three bars is a slip at any volume. A high or low twice beyond open and close counts
     as well.
     """
@@ -67,10 +67,7 @@ def _wild_range(e: Evidence) -> Iterator[Hit]:
 
 # ------------------------------------------------------------------------------------------------ splits and units
 
-_RATIOS = (
-    *(Fraction(n) for n in (*range(2, 11), 12, 15, 16, 20, 25, 30, 40, 50, 100)),
-    Fraction(3, 2), Fraction(5, 2),
-)  # fmt: skip
+_RATIOS = (*(Fraction(n) for n in (*range(2, 11), 12, 15, 16, 20, 25, 30, 40, 50, 100)), Fraction(3, 2), Fraction(5, 2))
 # What one unit of a currency has been worth in US dollars turned round, with room; pence are a hundredth.
 _PER_DOLLAR = {
     "HKD": (7.73, 7.87), "CNY": (6.2, 7.4), "JPY": (75.0, 165.0), "KRW": (1000.0, 1500.0), "TWD": (27.0, 34.0),
@@ -82,27 +79,37 @@ _SIDE = 5
 
 
 class Leap(NamedTuple):
-    """A move that stays and might be a split or a change of unit: its move, logs of close-to-close and overnight."""
+    """A move that stays and might be a split or a change of unit: its move, logs of close-to-close and overnight.
+
+    proven: volume and open were there to speak against news, and did not.
+    """
 
     move: int
     size: float
     overnight: float
+    proven: bool
 
 
 def unadjusted_split(e: Evidence) -> Iterator[Hit]:
     """A fall near 1/2, 1/3, 2/3 ... (or a rise near 2, 3, 10 ...) that was there at the open, stays, and drew no trading.
 
-    The returns are those a study would use, so that a split the source adjusts for is not seen.
+    The returns are those a study would use, so that a split the source adjusts for is not seen. Without volume and open
+    nothing tells it from news: then only whole ratios count, met closely, and the finding is a doubt.
     """
     for leap, ratio in _splits(e):
-        n = Fraction(ratio).limit_denominator(50)
-        kind = f"{n.numerator}:{n.denominator} split" if leap.size < 0 else f"{n.denominator}:{n.numerator} consolidation"
+        kind = _split_name(ratio, leap.size)
         day = e.time[e.moves.row[leap.move]]
-        text = (
-            f"{np.expm1(leap.size):+.1%} on ordinary volume, at the open already, and it stays: a {kind} that the prices are "
-            "not adjusted for"
-        )
-        yield Hit(day, day, text, f"{AS_IT_STANDS}, as a return of {np.expm1(leap.size):+.1%}")
+        proof = "at the open already, on ordinary volume, and it stays" if leap.proven else "and it stays"
+        sure = f"a {kind} the prices are not adjusted for"
+        told = sure if leap.proven else f"{sure}, or news (no volume or no open to tell)"
+        size = f"{np.expm1(leap.size):+.1%}"
+        weight: Weight = "fault" if leap.proven else "doubt"
+        yield Hit(day, day, f"{size}, {proof}: {told}", f"{AS_IT_STANDS}, as a return of {size}", weight)
+
+
+def _split_name(ratio: Fraction, size: float) -> str:
+    new, old = (ratio.numerator, ratio.denominator) if size < 0 else (ratio.denominator, ratio.numerator)
+    return f"{new}:{old} {'split' if size < 0 else 'consolidation'}"
 
 
 def currency_change(e: Evidence) -> Iterator[Hit]:
@@ -124,15 +131,16 @@ def _splits(e: Evidence) -> list[tuple[Leap, Fraction]]:
     found = []
     for leap in _leaps(e):
         near = min(_RATIOS, key=lambda r: abs(abs(leap.overnight) - np.log(float(r))))
-        if leap.move not in units and _is_near(e, leap, float(np.log(float(near)))):
+        whole = near.denominator == 1
+        if leap.move not in units and _is_near(e, leap, near) and (whole or (leap.proven and leap.size < 0)):
             found.append((leap, near))
     return found
 
 
-def _is_near(e: Evidence, leap: Leap, target: float) -> bool:
+def _is_near(e: Evidence, leap: Leap, ratio: Fraction) -> bool:
     """Overnight (or close to close, where there is no open) within ordinary noise of the ratio."""
-    usual = float(e.moves.usual[leap.move])
-    tight = min(2.5 * usual, 0.06)
+    usual, target = float(e.moves.usual[leap.move]), float(np.log(float(ratio)))
+    tight = min(2.5 * usual, 0.06 if leap.proven or ratio > 2 else 0.03)
     there = abs(abs(leap.overnight) - target) < tight
     return there and abs(abs(leap.size) - target) < min(4 * usual, 0.12)
 
@@ -165,7 +173,8 @@ def _leaps(e: Evidence) -> list[Leap]:
         with np.errstate(invalid="ignore", divide="ignore"):
             intraday = float(np.log(e.price[row[k]] / e.bars.get("open")[row[k]]))
         overnight = size[k] - intraday if np.isfinite(intraday) else size[k]
-        out.append(Leap(int(k), float(size[k]), float(overnight)))
+        proven = bool(np.isfinite(intraday) and np.isfinite(e.busy[row[k]]))
+        out.append(Leap(int(k), float(size[k]), float(overnight), proven))
     return out
 
 
@@ -214,10 +223,10 @@ def extreme_return(e: Evidence) -> Iterator[Hit]:
 
 def _sessions_covered(e: Evidence) -> FloatArray:
     """Sessions each move covers."""
-    if e.calendar is None:
-        return (e.moves.row - e.moves.before).astype(float)
-    where = np.searchsorted(e.calendar.sessions, e.days)
-    return (where[e.moves.row] - where[e.moves.before]).astype(float)
+    place = e.session
+    if e.calendar is None or (place[e.moves.row] < 0).any():
+        place = np.arange(e.time.size)
+    return (place[e.moves.row] - place[e.moves.before]).astype(float)
 
 
 def _voice(e: Evidence, row: int) -> str:
@@ -253,10 +262,8 @@ def _reason(e: Evidence, row: int, before: int, change: float) -> str:
     near = min(_RATIOS, key=lambda r: abs(abs(change) - np.log(float(r))))
     if abs(abs(change) - np.log(float(near))) < 0.02:
         return f"a split or consolidation near {near}:1" if change < 0 else f"a consolidation near 1:{near}"
-    if e.calendar is not None and np.searchsorted(e.calendar.sessions, e.days[row]) - np.searchsorted(
-        e.calendar.sessions, e.days[before]
-    ) > 1:
-        return "sessions between them are missing"
+    if row - before > 1 or (e.session[before] >= 0 and e.session[row] - e.session[before] > 1):
+        return "sessions between them are missing or were not traded"
     if change < 0:
         return f"a dividend of {number(round(e.price[before] * -np.expm1(change), 4))} ({-np.expm1(change):.2%})"
     return "upwards, which no dividend explains"
@@ -271,14 +278,15 @@ def stale_price(e: Evidence) -> Iterator[Hit]:
     if rows.size < 5 or "ret" in e.bars:
         return
     same = np.diff(e.price[rows]) == 0
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
-    for a, b in zip(edges[::2], edges[1::2]):
-        run = int(b - a) + 1  # equal closes
+    for a, last in runs(same):
+        b = last + 1
+        run = b - a + 1  # equal closes
         if run < 5:
             continue
         often = (np.count_nonzero(same) - (run - 1)) / max(same.size - (run - 1), 1)
         if same.size * often ** (run - 1) < 0.05:
-            text = f"the close is {number(e.price[rows[a]])} on {run} bars on end although they were traded"
+            although = " although they were traded" if np.isfinite(e.volume[rows[a]]) else ""
+            text = f"the close is {number(e.price[rows[a]])} on {run} bars on end{although}"
             yield Hit(e.time[rows[a]], e.time[rows[b]], text, "zero returns enter as they stand: too little variance")
 
 

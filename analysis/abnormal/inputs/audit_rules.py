@@ -7,21 +7,27 @@ says. `audit.RULES` holds them all.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from ..domain import BoolArray
-from .audit_evidence import PRICES, Evidence, thinness_of
+from .audit_evidence import PRICES, Evidence, runs, thinness_of
+
+Weight = Literal["fault", "doubt", "note"]
 
 
 class Hit(NamedTuple):
-    """What a rule saw: from which day to which (None: the series as a whole), in words, and what a study does with it."""
+    """What a rule saw: from which day to which (None: the series as a whole), in words, and what a study does with it.
+
+    weight: where it differs from that of the rule.
+    """
 
     day: np.datetime64 | None
     until: np.datetime64 | None
     message: str
     effect: str
+    weight: Weight | None = None
 
 
 NO_RETURN = "the bar counts as not traded: no return here, and the next one covers several sessions"
@@ -32,14 +38,6 @@ def at(e: Evidence, rows: BoolArray) -> Iterator[tuple[int, np.datetime64]]:
     """Positions of the rows and the days they belong to."""
     for i in np.flatnonzero(rows):
         yield int(i), e.time[i]
-
-
-def stretches(e: Evidence, rows: BoolArray) -> Iterator[tuple[int, int]]:
-    """First and last position of every run of neighbouring rows."""
-    found = np.flatnonzero(rows)
-    if found.size:
-        for part in np.split(found, np.flatnonzero(np.diff(found) > 1) + 1):
-            yield int(part[0]), int(part[-1])
 
 
 def number(value: float) -> str:
@@ -67,7 +65,7 @@ def price_not_positive(e: Evidence) -> Iterator[Hit]:
             continue
         values = e.bars.get(name)
         effect = NO_RETURN if name in ("close", "adj_close") else AS_IT_STANDS
-        for a, b in stretches(e, values <= 0):
+        for a, b in runs(values <= 0):
             yield Hit(e.time[a], e.time[b], f"{name} is {number(values[a])} ({bars_of(b - a + 1)})", effect)
 
 
@@ -134,7 +132,7 @@ def flat_zero_volume(e: Evidence) -> Iterator[Hit]:
     """
     flat = _flat(e)
     half = _half_days(e)
-    for a, b in stretches(e, flat):
+    for a, b in runs(flat):
         named = [str(d) for d in e.days[a : b + 1][half[a : b + 1]]]
         day = ""
         if named:
@@ -145,14 +143,14 @@ def flat_zero_volume(e: Evidence) -> Iterator[Hit]:
 
 def zero_volume(e: Evidence) -> Iterator[Hit]:
     """Nothing was traded, whatever the prices of the bar say: the price is carried forward or the volume is missing."""
-    for a, b in stretches(e, (e.volume == 0) & ~_flat(e) & e.present):
+    for a, b in runs((e.volume == 0) & ~_flat(e) & e.present):
         yield Hit(e.time[a], e.time[b], f"zero volume ({bars_of(b - a + 1)})", NO_RETURN)
 
 
 def missing_volume(e: Evidence) -> Iterator[Hit]:
     """A price without volume in a series that has volume: a patched bar, or one from another source."""
     some = np.isfinite(e.volume).any()
-    for a, b in stretches(e, np.isnan(e.volume) & e.present & some):
+    for a, b in runs(np.isnan(e.volume) & e.present & some):
         text = f"no volume ({bars_of(b - a + 1)}) in a series that has it"
         yield Hit(e.time[a], e.time[b], text, "the return stands; whether it was traded is not known")
 
@@ -176,8 +174,7 @@ def _flat(e: Evidence) -> BoolArray:
 def _half_days(e: Evidence) -> BoolArray:
     if e.calendar is None:
         return np.zeros(e.time.size, bool)
-    where = np.minimum(np.searchsorted(e.calendar.sessions, e.days), len(e.calendar) - 1)
-    return (e.calendar.sessions[where] == e.days) & e.calendar.half_day[where]
+    return (e.session >= 0) & e.calendar.half_day[e.session]
 
 
 # ------------------------------------------------------------------------------------------------ dates
@@ -198,20 +195,18 @@ def unsorted(e: Evidence) -> Iterator[Hit]:
 
 def calendar_gap(e: Evidence) -> Iterator[Hit]:
     """A session of the exchange without a price between the first and the last one: a halt, or a hole in the source."""
-    if e.calendar is None or not e.present.any():
+    priced = e.session[e.present & (e.session >= 0)]
+    if e.calendar is None or not priced.size:
         return
-    days = e.days[e.present]
-    lo, hi = np.searchsorted(e.calendar.sessions, [days[0], days[-1] + 1])
-    sessions = e.calendar.sessions[lo:hi]
-    missing = ~np.isin(sessions, days)
-    with_row = np.isin(sessions, e.days) & missing
-    for part in np.split(np.flatnonzero(missing), np.flatnonzero(np.diff(np.flatnonzero(missing)) > 1) + 1):
-        if part.size:
-            a, b = sessions[part[0]], sessions[part[-1]]
-            bare = " (rows without a price)" if with_row[part].all() else ""
-            many = f"no price on {part.size} sessions on end{bare}: halted, or missing in the source"
-            text = many if part.size > 1 else f"no price on this session{bare}: halted, or missing in the source"
-            yield Hit(a, b, text, "no return here; the next one covers several sessions")
+    have = np.zeros(int(priced[-1] - priced[0]) + 1, bool)
+    have[priced - priced[0]] = True
+    for part in runs(~have):
+        a, b = (e.calendar.sessions[int(priced[0]) + k] for k in part)
+        size = part[1] - part[0] + 1
+        bare = " (rows without a price)" if np.isin(e.calendar.sessions[priced[0] + part[0]], e.days) else ""
+        where = "this session" if size == 1 else f"{size} sessions on end"
+        text = f"no price on {where}{bare}: halted, or missing in the source"
+        yield Hit(a, b, text, "no return here; the next one covers several sessions")
 
 
 def surplus_day(e: Evidence) -> Iterator[Hit]:
@@ -222,7 +217,7 @@ def surplus_day(e: Evidence) -> Iterator[Hit]:
     effect = "the bar is left out of the returns"
     if e.calendar is not None and e.calendar.has_clock:
         lo, hi = e.calendar.known
-        stray = (e.days >= lo) & (e.days <= hi) & ~np.isin(e.days, e.calendar.sessions)
+        stray = (e.days >= lo) & (e.days <= hi) & (e.session < 0)
         known = f"{e.calendar.mic} had no session"
     else:
         weekend = (e.days.astype("datetime64[D]").astype(np.int64) + 3) % 7 >= 5

@@ -197,8 +197,8 @@ def _requests(gaps: list[Range], first: np.datetime64 | None, last: np.datetime6
     for a, b in gaps:
         lo, hi = a, b
         if first is not None and last is not None:
-            lo = a - OVERLAP_DAYS if first < a <= last + 1 + OVERLAP_DAYS else a
-            hi = b + OVERLAP_DAYS if first - 1 - OVERLAP_DAYS <= b < last else b
+            lo = max(a - OVERLAP_DAYS, first) if first < a <= last + 1 + OVERLAP_DAYS else a
+            hi = min(b + OVERLAP_DAYS, last) if first - 1 - OVERLAP_DAYS <= b < last else b
         most = REQUEST_DAYS.get(freq)
         if most is None:
             yield lo, hi
@@ -355,7 +355,8 @@ def _one_request(
     if expected is not None:
         found = reconcile(bars, expected)
         notes.extend(found.notes())
-        late = found.missing[found.missing > local_dates(bars)[-1]]
+        priced = local_dates(bars)[np.isfinite(bars.get("close"))]
+        late = expected[expected > priced[-1]] if priced.size else expected
         if late.size:
             until = late[0] - 1  # half an answer, or a share that no longer trades: ask again next time
     return [store.write(bars, covered=(a, until) if until >= a else None)]

@@ -106,8 +106,12 @@ def build(
     kind: str = "simple",
     session: IntArray | None = None,
     freq: str = "1d",
+    rates: Mapping[Ticker, FloatArray] | None = None,
 ) -> tuple[Panel, dict[Ticker, str], dict[Ticker, DateArray]]:
-    """Panel of `tickers` on the sessions `axis`, the basis of each one's return, and bars that fall on no session."""
+    """Panel of `tickers` on the sessions `axis`, the basis of each one's return, and bars that fall on no session.
+
+    rates: units of a share's currency for one of the study's, on the axis (T,), where prices are to be converted.
+    """
     s, t = len(tickers), axis.size
     returns, multi = np.full((s, t), np.nan), np.full((s, t), np.nan)
     span = np.zeros((s, t), np.int16)
@@ -116,13 +120,21 @@ def build(
     surplus: dict[Ticker, DateArray] = {}
     for i, ticker in enumerate(tickers):
         one = bars[ticker]
-        bases[ticker], surplus[ticker] = _fill(one, axis, kind, returns[i], multi[i], span[i], reason[i])
+        rate = None if rates is None else rates.get(ticker)
+        bases[ticker], surplus[ticker] = _fill(one, axis, kind, returns[i], multi[i], span[i], reason[i], rate)
     panel = Panel(calendar, axis, tuple(tickers), returns, multi, span, reason, kind, freq, session)
     return panel, bases, surplus
 
 
 def _fill(
-    bars: Bars, axis: DateArray, kind: str, returns: FloatArray, multi: FloatArray, span: np.ndarray, reason: np.ndarray
+    bars: Bars,
+    axis: DateArray,
+    kind: str,
+    returns: FloatArray,
+    multi: FloatArray,
+    span: np.ndarray,
+    reason: np.ndarray,
+    rate: FloatArray | None,
 ) -> tuple[str, DateArray]:
     """Write one ticker's returns into its panel row."""
     at = np.searchsorted(axis, bars.time)
@@ -131,6 +143,8 @@ def _fill(
     keep = on_axis[found.row]
     pos = at[found.row[keep]]
     gross = found.gross[keep]
+    if rate is not None and pos.size:
+        gross = gross * np.concatenate([[np.nan], rate[pos[:-1]] / rate[pos[1:]]])
     value = np.log(np.where(gross > 0, gross, np.nan)) if kind == "log" else gross - 1.0
     if found.basis == "given":
         value = gross - 1.0

@@ -14,7 +14,7 @@ from ..errors import BadData, RequestError
 from ..spec import StudySpec
 from . import panel as panels
 from .calendars import PANEL, SessionCalendar, panel_calendar, session_calendar
-from .exchanges import exchange_of
+from .exchanges import currency_of, exchange_of
 
 if TYPE_CHECKING:
     from .factors import FactorTable
@@ -86,7 +86,8 @@ def record(
     bars = {t: source.bars(t, spec.freq) for t in wanted}
     local = [t for t in wanted if t in units or calendar_key(t, source, spec) == key]
     calendar, axis = _axis(key, [bars[t] for t in local], source)
-    panel, bases, surplus = panels.build(local, bars, axis, key, spec.returns, freq=spec.freq)
+    rates = _rates(local, bars, source, axis) if spec.currency == "USD" else None
+    panel, bases, surplus = panels.build(local, bars, axis, key, spec.returns, freq=spec.freq, rates=rates)
     foreign = {t: _asynchronous(bars[t], t, calendar, axis, spec.returns) for t in wanted if t not in local}
     series = {t: panel.returns[panel.row(t)] for t in local} | foreign
     names, x, xid, basket, problems = _regressors(units, study, spec, given, series, calendar, axis)
@@ -142,6 +143,31 @@ def _axis(key: str, bars: Sequence[Bars], source: PriceSource) -> tuple[SessionC
     calendar = session_calendar(key)
     lo, hi = np.searchsorted(calendar.sessions, [first, last + 1])
     return calendar, calendar.sessions[lo:hi]
+
+
+def _rates(
+    tickers: Sequence[Ticker], bars: Mapping[Ticker, Bars], source: PriceSource, axis: DateArray
+) -> dict[Ticker, FloatArray]:
+    """Units of each share's currency for one US dollar on the axis, the latest quote on or before each session."""
+    out: dict[Ticker, FloatArray] = {}
+    quotes: dict[str, FloatArray] = {}
+    for ticker in tickers:
+        currency = bars[ticker].meta.get("currency") or currency_of(exchange_of(ticker))
+        if currency == "USD":
+            continue
+        if "ret" in bars[ticker]:
+            raise RequestError(f'{ticker}: returns cannot be converted; give prices, or currency="local"')
+        if currency not in quotes:
+            quotes[currency] = _latest_quote(source.bars(f"{currency}=X", "1d"), axis)
+        out[ticker] = quotes[currency]
+    return out
+
+
+def _latest_quote(quote: Bars, axis: DateArray) -> FloatArray:
+    price = quote.get("close") if "close" in quote else quote.get("adj_close")
+    have = np.flatnonzero(np.isfinite(price) & (price > 0))
+    at = np.searchsorted(quote.time[have], axis, side="right") - 1
+    return np.where(at >= 0, price[have[np.maximum(at, 0)]], np.nan) if have.size else np.full(axis.size, np.nan)
 
 
 def _asynchronous(bars: Bars, ticker: Ticker, calendar: SessionCalendar, axis: DateArray, kind: str) -> FloatArray:

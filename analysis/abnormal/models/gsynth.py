@@ -97,7 +97,7 @@ def gsynth(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
     rows = np.flatnonzero((sample.offsets <= sample.estimation[1]) | (sample.offsets >= first))
     factors, count, still = _factors_of(sample, donors, rows, most)
     parts = []
-    for r in sorted(set(count.tolist()), reverse=True):
+    for r in sorted(set(count.tolist()) or {0}, reverse=True):
         chosen = np.flatnonzero(count == r)
         part = sample.take(chosen)
         if r == 0:

@@ -36,8 +36,9 @@ Fitter = Callable[[FloatArray, FloatArray, BoolArray], FloatArray]
 def mad_scale(e: FloatArray, use: BoolArray) -> FloatArray:
     """median(|e|) / Phi^-1(0.75) over the rows used, (E,): the MAD about zero."""
     out = np.full(e.shape[0], np.nan)
-    some = use.any(axis=1)
-    out[some] = np.nanmedian(np.where(use, np.abs(e), np.nan)[some], axis=1) / MAD_TO_SD
+    known = use & np.isfinite(e)
+    some = np.any(known, axis=1)
+    out[some] = np.nanmedian(np.where(known, np.abs(e), np.nan)[some], axis=1) / MAD_TO_SD
     return out
 
 
