@@ -84,12 +84,14 @@ def study(
     where = np.broadcast_to(np.asarray(position, np.int64), unit.shape)
     sample = cut(tape, unit, where, estimation, span, span[0], tuple(f"e{p}" for p in where))
     ar = MODELS.get(model)(sample, options or {})
-    return Study(ar, _portfolio(sample, ar, model, options or {}), sample)
+    return Study(ar, _portfolio(sample, ar, span, model, options or {}), sample)
 
 
-def _portfolio(sample: Sample, ar: AbnormalReturns, model: str, options: dict[str, Any]) -> AbnormalReturns | None:
-    """The portfolio of the pairs with whole event windows, where they share a date and number two or more."""
-    event = ar.ar[:, ar.first_event_column :]
+def _portfolio(
+    sample: Sample, ar: AbnormalReturns, span: Window, model: str, options: dict[str, Any]
+) -> AbnormalReturns | None:
+    """The portfolio of the pairs with event returns, where they share a date and number two or more."""
+    event = ar.ar[:, ar.columns(span)]
     whole = np.flatnonzero(np.isfinite(event).any(axis=1))
     days = sample.dates[whole, ar.at(0)]
     if whole.size < 2 or np.unique(days).size > 1:

@@ -30,6 +30,8 @@ _HOMES = {
     "load_result": "result",
     "presets": "spec",
     "run": "study",
+    "simulate_power": "power",
+    "specification_curve": "specs",
 }
 
 __all__ = [
@@ -50,6 +52,8 @@ __all__ = [
     "load_result",
     "presets",
     "run",
+    "simulate_power",
+    "specification_curve",
 ]
 
 if TYPE_CHECKING:
@@ -59,9 +63,11 @@ if TYPE_CHECKING:
     from .inputs.providers.files import Returns
     from .inputs.store import PriceStore
     from .inputs.studyfile import Study
+    from .power import simulate_power
     from .present.comparison import compare
     from .result import StudyResult, load_result
     from .spec import StudySpec, presets
+    from .specs import specification_curve
     from .study import run
 
 

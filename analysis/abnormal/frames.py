@@ -84,7 +84,11 @@ def contaminated_sessions(case: Case, i: int, found: Sequence[Confounder]) -> in
 
 
 def abnormal_returns_frame(case: Case) -> Frame:
-    """One row a pair and offset from the first to the last offset of the windows."""
+    """One row a pair and offset from the first to the last offset of the windows.
+
+    cum_ar, cum_low, cum_high: level of the cumulative path, zero at the close before the headline window begins, so that at
+    its last offset it is the headline CAR (before it: minus what was still to come). but_for: the close expected from there.
+    """
     ar = case.ar
     low, high = min(w[0] for w in case.windows), max(w[1] for w in case.windows)
     cols = ar.columns((low, high))
@@ -92,6 +96,9 @@ def abnormal_returns_frame(case: Case) -> Frame:
     e, l = ar.size, offsets.size
     se = ar.sigma[:, None] * np.sqrt(aggregate.day_variance(ar.noise[:, cols], ar.x[:, cols], ar.g))
     block = ar.ar[:, cols]
+    se = np.where(np.isfinite(block), se, np.nan)
+    ci = two_sided_interval(block, se, ar.df[:, None], case.spec.level)
+    path = cumulative_path(case, low, high)
     return Frame(
         {
             "event_id": np.repeat([p.event.id for p in case.pairs], l) if e else [],
@@ -101,9 +108,48 @@ def abnormal_returns_frame(case: Case) -> Frame:
             "ret": ar.raw[:, cols].ravel(),
             "expected": ar.expected[:, cols].ravel(),
             "ar": block.ravel(),
-            "se": np.where(np.isfinite(block), se, np.nan).ravel(),
+            "se": se.ravel(),
+            "ci_low": ci[0].ravel(),
+            "ci_high": ci[1].ravel(),
+            "cum_ar": path[0].ravel(),
+            "cum_low": path[1].ravel(),
+            "cum_high": path[2].ravel(),
+            "but_for": but_for_closes(case, low, high).ravel(),
         }
     )
+
+
+def path_windows(case: Case, low: int, high: int) -> list[tuple[Window | None, int]]:
+    """For every offset the window whose sum is the path's level there, and the sign it enters with (None: level zero)."""
+    start = case.headline[0]
+    return [
+        ((start, t), 1) if t >= start else (((t + 1, start - 1), -1) if t < start - 1 else (None, 1))
+        for t in range(low, high + 1)
+    ]
+
+
+def cumulative_path(case: Case, low: int, high: int) -> np.ndarray:
+    """Level of the cumulative abnormal return with its interval, (3, E, L); see `abnormal_returns_frame`."""
+    ar, steps = case.ar, path_windows(case, low, high)
+    out = np.zeros((3, ar.size, len(steps)))
+    for j, (window, sign) in enumerate(steps):
+        if window is not None:
+            w = window_stats(ar, window)
+            out[0, :, j] = sign * w.car
+            out[1, :, j], out[2, :, j] = two_sided_interval(sign * w.car, w.se, ar.df, case.spec.level)
+    return out
+
+
+def but_for_closes(case: Case, low: int, high: int) -> np.ndarray:
+    """Close before the headline window grown by the expected returns since, (E, L); NaN before it and without prices."""
+    ar, start = case.ar, case.headline[0]
+    out = np.full((ar.size, high - low + 1), np.nan)
+    expected = ar.expected[:, ar.columns((start, high))]
+    growth = np.exp(np.cumsum(expected, axis=1)) if case.spec.returns == "log" else np.cumprod(1.0 + expected, axis=1)
+    for i in range(ar.size):
+        if "close" in case.recording(i).bars[case.pairs[i].ticker]:
+            out[i, start - low :] = closes_before(case, i, (start, start))[0] * growth[i]
+    return out
 
 
 def car_frame(case: Case, answers: Answers) -> Frame:
@@ -201,14 +247,17 @@ def closes_before(case: Case, i: int, window: Window) -> np.ndarray:
 
 
 def aar_frame(case: Case) -> Frame:
-    """One row an offset: the average abnormal return and its interval."""
+    """One row an offset: the average abnormal return and its interval, and the level of the cumulative path of averages."""
     low, high = min(w[0] for w in case.windows), max(w[1] for w in case.windows)
     rows = []
-    for offset in range(low, high + 1):
-        window = (offset, offset)
-        n, mean, se, lo, hi, _ = average(case, window)
-        rows.append({"offset": offset, "n": n, "aar": mean, "se": se, "ci_low": lo, "ci_high": hi})
-    return Frame(rows, columns=["offset", "n", "aar", "se", "ci_low", "ci_high"])
+    for offset, (path, sign) in zip(range(low, high + 1), path_windows(case, low, high)):
+        n, mean, se, lo, hi, _ = average(case, (offset, offset))
+        cum = (0.0, 0.0, 0.0)
+        if path is not None:
+            _, level, _, *ends, _ = average(case, path)
+            cum = (sign * level, *sorted(sign * v for v in ends))
+        rows.append((offset, n, mean, se, lo, hi, *cum))
+    return Frame(rows, columns="offset n aar se ci_low ci_high cum_aar cum_low cum_high".split())
 
 
 def average(case: Case, window: Window) -> tuple[int, float, float, float, float, str]:

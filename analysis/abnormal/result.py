@@ -158,6 +158,18 @@ class StudyResult:
 
         return by_group(self._live("by()"), column)
 
+    def specs(self) -> Any:
+        """The specification curve of this study (see `specification_curve`)."""
+        from .specs import curve_of
+
+        return curve_of(self._live("specs()").request)
+
+    def power(self, **options: Any) -> Any:
+        """True size and power of each test for a study of this design (see `simulate_power`)."""
+        from .power import power_of
+
+        return power_of(self._live("power()").request, **options)
+
     def regress(self, formula: str, **options: Any) -> Any:
         """Regress CARs on characteristics: `study.regress("car ~ unlock_pct", window=(0, 1))`."""
         from .regress.cross_section import regress_case

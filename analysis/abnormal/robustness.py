@@ -13,7 +13,7 @@ from .battery import by_rule
 from .case import Case, Progress, build
 from .checks.decision import Design, add_on_votes, row_of
 from .confounding import Confounder, confounders_of
-from .domain import Window
+from .domain import TestResult, Window
 from .errors import AbnormalError
 from .frames import average
 from .kernel import dist
@@ -130,10 +130,16 @@ def _label(name: str, case: Case) -> str:
     return spoken.get(name, name)
 
 
+def unit_result(case: Case, window: Window) -> TestResult | None:
+    """The rule-of-4.1 test of the single pair or of the portfolio of one date; None where there is neither."""
+    if case.size == 1:
+        return by_rule(case, window)
+    return by_rule(case, window, "portfolio") if case.portfolio is not None else None
+
+
 def _row(what: str, case: Case, window: Window, reference: float) -> dict[str, Any]:
-    unit = "pair" if case.size == 1 else "portfolio"
     n, mean, se, low, high, _ = average(case, window)
-    tested = by_rule(case, window, unit) if case.size == 1 or case.portfolio is not None else None
+    tested = unit_result(case, window)
     if tested is None:
         p = float(dist.student_p(mean / se, n - 1, case.spec.alternative)) if n > 1 and se > 0 else float("nan")
         name = "t across pairs"

@@ -281,5 +281,5 @@ def test_identical_firms_are_worth_one():
 def test_one_firm_at_disjoint_times_is_worth_its_events():
     """Residuals of overlapping estimation windows correlate at nearly 1, event windows share nothing."""
     effect = design_effect(awkward("one firm six times").ar, (-1, 1))
-    assert effect.rbar > 0.95 and effect.rbar_w == 0.0
+    assert effect.rbar > 0.9 and effect.rbar_w == 0.0
     assert effect.n_eff == 6.0 and effect.dates == 6

@@ -243,7 +243,8 @@ def test_only_what_is_missing_is_fetched(fetch, server, store, zhipu):
     fetch(start="2026-07-02", end="2026-08-31")
     fetch(start="2026-07-02", end="2026-09-30")
     fetch(start="2026-06-15", end="2026-09-30")
-    spans = [tuple(dt.datetime.fromtimestamp(int(q[k]), zhipu.tz).date() for k in ("period1", "period2")) for q in server.asked("2513.HK")]
+    edges = [(int(q["period1"]), int(q["period2"])) for q in server.asked("2513.HK")]
+    spans = [tuple(dt.datetime.fromtimestamp(t, zhipu.tz).date() for t in edge) for edge in edges]
     assert spans == [
         (D(2026, 7, 2), D(2026, 9, 1)), (D(2026, 8, 25), D(2026, 10, 1)), (D(2026, 6, 15), D(2026, 7, 9)),
     ]  # fmt: skip
@@ -350,18 +351,19 @@ def test_a_split_between_two_fetches_rebases_the_store(fetch, store, zhipu):
     assert bars.get("splits")[bars.time == np.datetime64("2026-11-17")].tolist() == [10]
 
 
-def test_minutes_the_vendor_forgets_are_kept(fetch, server, store, clock):
-    first = fetch(start="2026-10-01", freq="1h")["2513.HK"]
-    clock.now = server.now = NOW + dt.timedelta(days=90)
-    server.books["2513.HK"].sessions += weekdays("2026-11-23", "2027-02-17", ("2026-12-25", "2027-01-01"))
-    server.books["2513.HK"].close.update({d: 50.0 for d in server.books["2513.HK"].sessions[121:]})
-    fetch(start="2026-10-01", freq="5m")
-    count = store.bars("2513.HK", "5m").time.size
-    old = store.bars("2513.HK", "1h")
-    assert len(old) == first.total
-    clock.now = server.now = clock.now + dt.timedelta(days=45)
-    outcome = fetch(start="2026-10-01", freq="5m")["2513.HK"]
-    assert outcome.total == count and any("can no longer be had" in n for n in outcome.notes)
+def test_minutes_the_vendor_forgets_are_kept(fetch, server, store, clock, zhipu):
+    fetch(start="2026-10-20", freq="5m")
+    old = store.bars("2513.HK", "5m")
+    later = weekdays("2026-11-23", "2027-02-17", ("2026-12-25", "2027-01-01"))
+    zhipu.sessions += later
+    zhipu.close.update(dict.fromkeys(later, 50.0))
+    zhipu.volume.update(dict.fromkeys(later, 1.0))
+    clock.now = server.now = NOW + dt.timedelta(days=89)
+    outcome = fetch(start="2026-10-20", freq="5m")["2513.HK"]
+    new = store.bars("2513.HK", "5m")
+    np.testing.assert_array_equal(new.get("close")[: len(old)], old.get("close"))
+    assert str(new.time[len(old)])[:10] == "2026-12-21", "what fell out of the look-back in between is gone for good"
+    assert any("can no longer be had" in n for n in outcome.notes) and outcome.total == len(new) > len(old)
 
 
 def test_ranges_beyond_the_look_back_are_refused_with_the_reason(fetch):
@@ -402,12 +404,14 @@ def test_missing_ranges():
 
 def test_intraday_bars_lose_the_ex_date_gap():
     days = np.array(["2026-06-11", "2026-06-12", "2026-06-15"], "datetime64[D]")
-    daily = Bars("NVDA", days, {"close": np.array([100.0, 98.0, 49.0]), "dividends": np.array([0, 2.0, 0]), "splits": np.array([0, 0, 2.0])})
+    split = np.array([0, 0, 2.0])
+    daily = Bars("NVDA", days, {"close": np.array([100.0, 98, 49]), "dividends": np.array([0, 2.0, 0]), "splits": split})
     times = np.array(["2026-06-11T19:00", "2026-06-12T14:00", "2026-06-15T14:00"], "datetime64[ns]")
-    raw = Bars("NVDA", times, {"close": np.array([100.0, 98.0, 49.0]), "volume": np.array([1.0, 1, 1]), "dividends": np.ones(3)}, "1h")
+    raw = Bars("NVDA", times, {"close": np.array([100.0, 98, 49]), "volume": np.ones(3), "dividends": np.ones(3)}, "1h")
     taken_out = adjust_intraday(raw, daily)
     np.testing.assert_allclose(taken_out.get("close"), [49.0, 49.0, 49.0])
     assert taken_out.get("volume").tolist() == [2, 2, 1] and "dividends" not in taken_out
     vendor = Bars("NVDA", times, {"close": np.array([50.0, 49.0, 49.0])}, "1h", {"adjustment": "splits"})
-    in_new_shares = Bars("NVDA", days, {"close": np.array([50.0, 49.0, 49.0]), "dividends": np.array([0, 1.0, 0]), "splits": np.array([0, 0, 2.0])}, meta={"adjustment": "splits"})
+    columns = {"close": np.array([50.0, 49.0, 49.0]), "dividends": np.array([0, 1.0, 0]), "splits": split}
+    in_new_shares = Bars("NVDA", days, columns, meta={"adjustment": "splits"})
     np.testing.assert_allclose(adjust_intraday(vendor, in_new_shares).get("close"), [49.0, 49.0, 49.0])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from twin import public
 
 from abnormal.domain import AbnormalReturns, Sample, Tape, Window
 from abnormal.inputs.sample import cut
 from abnormal.registry import MODELS
+from twin import public
 
 EST, SPAN, ROW = (-250, -11), (-1, 3), 270
 EST_COLUMNS = slice(0, 240)
@@ -94,3 +94,47 @@ def car_and_se(ar: AbnormalReturns, window: Window = SPAN) -> tuple[np.ndarray, 
             car[i] = ar.ar[i, rows].sum()
             se[i] = ar.sigma[i] * np.sqrt(noise[i, rows].sum() + u @ ar.g[i] @ u)
     return car, se
+
+
+def public_regressor(name: str) -> np.ndarray:
+    """A regressor on the public sessions; long-short pairs of public firms stand in for the factors the set lacks."""
+    data = public.clustered()
+    r = data["ret"]
+    return {
+        "market": lambda: data["mkt"],
+        "MKT": lambda: data["mkt"] - data["rf"],
+        "SMB": lambda: data["smb"],
+        "HML": lambda: data["hml"],
+        "RMW": lambda: r[:, 1] - r[:, 2],
+        "CMA": lambda: r[:, 3] - r[:, 4],
+        "MOM": lambda: r[:, 5] - r[:, 1],
+        "industry": lambda: r[:, 1:6].mean(axis=1),
+    }[name]()
+
+
+def hidden_path() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Firm 6 as prices: log path with hidden sessions moving +0.004, log market, log returns since the last trade, n."""
+    data = public.clustered()
+    r = data["ret"][:, 6]
+    hidden = public.golden()["clustered"]["other_models"]["trade_to_trade_firm6"]["hidden_day_return"]
+    path = np.cumsum(np.log1p(np.where(np.isfinite(r), r, hidden)))
+    traded = np.flatnonzero(np.isfinite(r))
+    multi, covered = np.full(300, np.nan), np.zeros(300)
+    multi[traded[1:]] = np.diff(path[traded])
+    covered[traded[1:]] = np.diff(traded)
+    return np.where(np.isfinite(r), path, np.nan), np.log1p(data["mkt"]), multi, covered
+
+
+def golden_sample(given: dict[str, Any]) -> Sample:
+    """The sample a case.json describes."""
+    data = public.clustered()
+    if given.get("prices") == "hidden path":
+        _, rm, multi, covered = hidden_path()
+        return sample_of(multi[:, None], rm, sessions=covered[:, None], kind="log")
+    names = tuple(given["regressors"])
+    x = np.column_stack([public_regressor(n) for n in names]) if names else np.empty((300, 0))
+    donors = given.get("donors")
+    return sample_of(
+        data["ret"][:, [given["firm"]]], x, names, rf=data["rf"] if given.get("riskless") else None,
+        peers=None if donors is None else data["ret"][:, donors],
+    )  # fmt: skip

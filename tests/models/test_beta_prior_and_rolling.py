@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from model_cases import EST_COLUMNS, EVENT_COLUMNS, car_and_se, clustered_sample, coefficient, run, sample_of, simulated
 from scipy import stats
-from twin import models as twin
-from twin import public
 
 from abnormal.errors import SpecError
+from twin import models as twin
+from twin import public
 
 EST_ROWS, EVENT_ROWS = list(range(20, 260)), list(range(269, 274))
 
@@ -36,7 +36,9 @@ def test_a_vague_prior_leaves_the_beta_and_a_sharp_one_sets_it() -> None:
     vague, sharp = run("beta_prior", sample, b0=1.0, s0=1e6), run("beta_prior", sample, b0=1.0, s0=1e-9)
     plain = run("market_zero_alpha", sample)
     np.testing.assert_allclose(vague.ar[:, EVENT_COLUMNS], plain.ar[:, EVENT_COLUMNS], atol=1e-12)
-    np.testing.assert_allclose(sharp.ar[:, EVENT_COLUMNS], run("market_adjusted", sample).ar[:, EVENT_COLUMNS], atol=1e-12)
+    np.testing.assert_allclose(
+        sharp.ar[:, EVENT_COLUMNS], run("market_adjusted", sample).ar[:, EVENT_COLUMNS], atol=1e-12
+    )
     # Var(beta) is s^2_ols / SSm under a vague prior, of the fit with intercept, and nothing under a sharp one.
     s2 = run("market", sample).sigma[0] ** 2
     ssm = 1.0 / plain.g[0, 0, 0]

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from arch import arch_model
 from model_cases import EST_COLUMNS, car_and_se, clustered_sample, coefficient, run, sample_of
-from twin import models as twin
-from twin import public
 
 from abnormal.errors import SpecError
 from abnormal.kernel import garch as kernel
+from twin import models as twin
+from twin import public
 
 KINDS = ("garch", "gjr", "egarch")
 PARAMETERS = {
@@ -170,7 +170,7 @@ def test_variances_of_a_window_filter_to_its_eve_and_forecast_inside(kind: str, 
             want = twin.garch_forecast(level, kind, *p[:3], *(p[3:] or [0.0]), b - a + 1)
             own = 1e4 * ar.sigma[i] ** 2 * ar.noise_for(window)[i, a : b + 1]
             np.testing.assert_allclose(own, want, rtol=1e-9)
-            car, se = car_and_se(ar, window)
+            _, se = car_and_se(ar, window)
             np.testing.assert_allclose(se[i] ** 2, want[np.isfinite(e[a : b + 1])].sum() / 1e4, rtol=1e-9)
 
 
@@ -195,7 +195,10 @@ def test_constant_variance_is_the_residual_variance(stormy_sample) -> None:
 def test_a_shock_inside_the_window_does_not_raise_its_own_variance(storms) -> None:
     shaken = storms["ret"].copy()
     shaken[270] += 0.3
-    calm, wild = run("garch", sample_of(storms["ret"], storms["market"])), run("garch", sample_of(shaken, storms["market"]))
+    calm, wild = (
+        run("garch", sample_of(storms["ret"], storms["market"])),
+        run("garch", sample_of(shaken, storms["market"])),
+    )
     np.testing.assert_array_equal(calm.noise_for((0, 3)), wild.noise_for((0, 3)))
     assert (wild.noise_for((1, 3))[:, -3] > 5 * calm.noise_for((1, 3))[:, -3]).all()
 

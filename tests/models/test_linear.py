@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from model_cases import EST_COLUMNS, EVENT_COLUMNS, car_and_se, clustered_sample, coefficient, run, sample_of
+
 from twin import models as twin
 from twin import public
 

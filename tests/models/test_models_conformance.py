@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -26,9 +27,15 @@ pytestmark = pytest.mark.filterwarnings("error")  # a model says what is wrong b
 every = pytest.mark.parametrize("model", DAILY)
 
 
-def world(seed: int = 21, shares: int = 3, donors: int = 6) -> dict[str, np.ndarray]:
+def world() -> dict[str, np.ndarray]:
+    """Fresh copies of the same simulated returns, regressors, riskless rate and control shares."""
+    return {k: v.copy() for k, v in _world().items()}
+
+
+@functools.cache
+def _world() -> dict[str, np.ndarray]:
     """Returns with moderate volatility clusters, six factors, an index, a riskless rate and control shares."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(21)
     f = 0.01 * rng.standard_normal((300, 6))
     market = 0.9 * f[:, 0] + 0.004 * rng.standard_normal(300)
     industry = 0.7 * market + 0.008 * rng.standard_normal(300)
@@ -40,9 +47,7 @@ def world(seed: int = 21, shares: int = 3, donors: int = 6) -> dict[str, np.ndar
             h = 4e-5 + 0.15 * e[t] ** 2 + 0.75 * h
         return np.outer(market, 0.6 + rng.random(n)) + np.outer(industry, rng.random(n)) + e
 
-    return dict(
-        ret=draw(shares), x=np.column_stack([market, industry, f]), peers=draw(donors), rf=np.full(300, 0.0001)
-    )
+    return dict(ret=draw(3), x=np.column_stack([market, industry, f]), peers=draw(6), rf=np.full(300, 0.0001))
 
 
 def cut(data: dict[str, np.ndarray], **more) -> Sample:
@@ -51,6 +56,12 @@ def cut(data: dict[str, np.ndarray], **more) -> Sample:
 
 def fit(model: str, sample: Sample, **more) -> AbnormalReturns:
     return run(model, sample, **(OPTIONS.get(model, {}) | more))
+
+
+@functools.cache
+def usual(model: str) -> AbnormalReturns:
+    """The model on the world as it is."""
+    return fit(model, cut(world()))
 
 
 def numbers(ar: AbnormalReturns) -> list[np.ndarray]:
@@ -74,7 +85,7 @@ def assert_an_answer_or_a_reason(ar: AbnormalReturns) -> None:
 @every
 def test_the_waist_is_filled(model: str) -> None:
     sample = cut(world())
-    ar = fit(model, sample)
+    ar = usual(model)
     assert_an_answer_or_a_reason(ar)
     assert ar.reason == ("", "", "")
     e, w, k = ar.x.shape
@@ -92,7 +103,7 @@ def test_the_waist_is_filled(model: str) -> None:
 def test_pairs_do_not_touch_each_other(model: str) -> None:
     """Order and company of the pairs change nothing."""
     sample = cut(world())
-    ar = fit(model, sample)
+    ar = usual(model)
     turned = fit(model, sample.take([2, 0, 1]))
     alone = fit(model, sample.take([1]))
     for a, b, c in zip(numbers(ar), numbers(turned), numbers(alone)):
@@ -107,7 +118,7 @@ def test_no_look_ahead_at_the_share(model: str) -> None:
     data = world()
     other = data | {"ret": data["ret"].copy()}
     other["ret"][260:] = 0.2 - other["ret"][260:]
-    one, two = fit(model, cut(data)), fit(model, cut(other))
+    one, two = usual(model), fit(model, cut(other))
     for name in ("coef", "sigma", "g", "df", "expected", "x"):
         np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
     np.testing.assert_array_equal(one.ar[:, EST_COLUMNS], two.ar[:, EST_COLUMNS])
@@ -120,7 +131,7 @@ def test_no_look_ahead_at_market_and_peers(model: str) -> None:
     other = data | {"x": data["x"].copy(), "peers": data["peers"].copy()}
     other["x"][260:] *= 3.0
     other["peers"][260:] *= 3.0
-    one, two = fit(model, cut(data)), fit(model, cut(other))
+    one, two = usual(model), fit(model, cut(other))
     same = np.array_equal(one.coef, two.coef) and np.array_equal(one.sigma, two.sigma)
     assert same is (model not in ("dimson", "gsynth"))
     if not same:
@@ -133,7 +144,7 @@ def test_gap_rows_change_nothing(model: str) -> None:
     other = data | {k: data[k].copy() for k in ("ret", "peers")}
     other["ret"][261:268] += 0.1
     other["peers"][261:268] += 0.1
-    one, two = fit(model, cut(data)), fit(model, cut(other))
+    one, two = usual(model), fit(model, cut(other))
     np.testing.assert_array_equal(one.ar[:, EVENT_COLUMNS], two.ar[:, EVENT_COLUMNS])
     np.testing.assert_array_equal(one.sigma, two.sigma)
 
@@ -144,7 +155,7 @@ def test_missing_returns_inside_the_windows(model: str) -> None:
     holes = data | {"ret": data["ret"].copy()}
     holes["ret"][[30, 31, 200], 0] = np.nan
     holes["ret"][271, 0] = np.nan
-    whole, ar = fit(model, cut(data)), fit(model, cut(holes))
+    whole, ar = usual(model), fit(model, cut(holes))
     assert_an_answer_or_a_reason(ar)
     assert ar.reason == ("", "", "")
     missing = np.isnan(ar.ar[0, 240:])
@@ -195,7 +206,13 @@ def test_degenerate_shares_have_a_reason(model: str, ill: str) -> None:
     elif ill == "absent":
         assert ar.reason[0].startswith("0 returns") or "no lags" in ar.reason[0]
     else:
-        assert ar.reason[0] or model in ("market_adjusted", "peers_ew", "synthetic_control", "market_zero_alpha", "capm_zero")
+        assert ar.reason[0] or model in (
+            "market_adjusted",
+            "peers_ew",
+            "synthetic_control",
+            "market_zero_alpha",
+            "capm_zero",
+        )
     if ill != "flat market" and ill != "equal":
         assert ar.reason[1:] == ("", "")
 
@@ -224,7 +241,7 @@ def test_no_pairs_at_all(model: str) -> None:
 @every
 def test_refit_on_the_estimation_rows_gives_the_residuals(model: str) -> None:
     """Called as the conformal test calls it: the first k columns of x, and the difference where nothing is estimated."""
-    ar = fit(model, cut(world()))
+    ar = usual(model)
     assert (set(ar.refit) == set()) is (model in NO_REFIT) or model == "beta_prior"
     for i in range(ar.size):
         if ar.model[i] in ar.refit:
@@ -236,16 +253,20 @@ def test_refit_on_the_estimation_rows_gives_the_residuals(model: str) -> None:
 
 
 EQUIVARIANT = (
-    "mean market capm_shift industry market_industry factors huber theil_sen lad scholes_williams dimson rolling "
-    "trade_to_trade peers_reg peers_ridge gsynth"
-).replace("capm_shift ", "").split()
+    (
+        "mean market capm_shift industry market_industry factors huber theil_sen lad scholes_williams dimson rolling "
+        "trade_to_trade peers_reg peers_ridge gsynth"
+    )
+    .replace("capm_shift ", "")
+    .split()
+)
 
 
 @pytest.mark.parametrize("model", EQUIVARIANT)
 def test_adding_a_constant_and_scaling(model: str) -> None:
     """An intercept takes a constant up; a share twice as wild has twice the abnormal returns and twice the sigma."""
     data = world()
-    base = fit(model, cut(data))
+    base = usual(model)
     shifted = fit(model, cut(data | {"ret": data["ret"] + 0.01}))
     doubled = fit(model, cut(data | {"ret": 2.0 * data["ret"], "rf": 2.0 * data["rf"]}))
     np.testing.assert_allclose(shifted.ar, base.ar, atol=1e-10)
@@ -256,8 +277,16 @@ def test_adding_a_constant_and_scaling(model: str) -> None:
 @every
 def test_in_sample_residuals_are_known_as_such(model: str) -> None:
     """`fitted` says whether a sum over estimation rows varies by less than its rows do."""
-    ar = fit(model, cut(world()))
-    outside = ("market_adjusted", "market_zero_alpha", "peers_ew", "peers_ridge", "synthetic_control", "beta_prior", *GARCH)
+    ar = usual(model)
+    outside = (
+        "market_adjusted",
+        "market_zero_alpha",
+        "peers_ew",
+        "peers_ridge",
+        "synthetic_control",
+        "beta_prior",
+        *GARCH,
+    )
     assert ar.fitted.all() == (model not in outside)
     if ar.fitted.all():
         rows = ar.x[:, EST_COLUMNS]
@@ -277,7 +306,7 @@ def test_the_register_describes_the_model(model: str) -> None:
 def test_longer_windows_change_no_fit(model: str) -> None:
     """The same estimation with rows cut further out."""
     data = world()
-    narrow, wide = fit(model, cut(data)), fit(model, replace(cut(data, span=(-1, 10)), event_from=-1))
+    narrow, wide = usual(model), fit(model, replace(cut(data, span=(-1, 10)), event_from=-1))
     if model == "gsynth":
         return  # factors are drawn from the event rows as well
     np.testing.assert_array_equal(narrow.coef, wide.coef)

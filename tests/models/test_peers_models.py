@@ -12,7 +12,6 @@ from model_cases import (
     EVENT_COLUMNS,
     car_and_se,
     clustered_sample,
-    coefficient,
     run,
     sample_of,
     simulated,
@@ -20,14 +19,14 @@ from model_cases import (
 )
 from scipy import optimize
 from sklearn.linear_model import Ridge
-from twin import models as twin
-from twin import public
 
 from abnormal.errors import SpecError
 from abnormal.kernel.simplex import KKT_TOLERANCE, kkt_gap, simplex_weights
 from abnormal.models import synthetic_control as sc
 from abnormal.models.gsynth import bai_ng_rank
 from abnormal.models.peers import PENALTIES
+from twin import models as twin
+from twin import public
 
 DONORS = range(1, 6)
 EST_ROWS, EVENT_ROWS = list(range(20, 260)), list(range(269, 274))

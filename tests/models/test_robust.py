@@ -9,11 +9,11 @@ import pytest
 import statsmodels.api as sm
 from model_cases import EST_COLUMNS, EVENT_COLUMNS, car_and_se, clustered_sample, run, sample_of
 from scipy import stats
-from twin import models as twin
-from twin import public
 
 from abnormal.errors import SpecError
 from abnormal.models import robust
+from twin import models as twin
+from twin import public
 
 ROBUST = ("huber", "theil_sen", "lad")
 
@@ -134,7 +134,9 @@ def test_refit_with_event_rows_is_a_fit_of_those_rows(model: str) -> None:
     rows = np.r_[np.arange(240), np.arange(249, 254)]
     again = ar.refit[model](ar.raw[:, rows], ar.x[:, rows], np.ones((1, rows.size), bool))
     joined = np.r_[np.arange(20, 260), np.arange(269, 274)]
-    together = sample_of(data["ret"][joined][:, :1], data["mkt"][joined], position=244, estimation=(-244, 0), span=(0, 0))
+    together = sample_of(
+        data["ret"][joined][:, :1], data["mkt"][joined], position=244, estimation=(-244, 0), span=(0, 0)
+    )
     # An estimation window that reaches the last row: residuals of a fit to all 245.
     assert together.est.all()
     np.testing.assert_allclose(again[0], run(model, together).ar[0], atol=1e-12)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from model_cases import EST_COLUMNS, EVENT_COLUMNS, car_and_se, clustered_sample, coefficient, run, sample_of
+from model_cases import (
+    EST_COLUMNS,
+    EVENT_COLUMNS,
+    car_and_se,
+    clustered_sample,
+    coefficient,
+    hidden_path,
+    run,
+    sample_of,
+)
 from scipy import stats
-from twin import models as twin
-from twin import public
 
 from abnormal.errors import SpecError
+from twin import models as twin
+from twin import public
 
 # ---------------------------------------------------------------------------------------------- Scholes-Williams
 
@@ -133,29 +142,17 @@ def test_dimson_adds_lags_and_leads_over_the_sessions_of_a_long_return() -> None
 # ---------------------------------------------------------------------------------------------- trade to trade
 
 
-def hidden_path(golden) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Firm 6 as prices: log path with hidden sessions moving +0.004, log market, log returns since the last trade, n."""
-    data = public.clustered()
-    r, hidden = data["ret"][:, 6], golden["clustered"]["other_models"]["trade_to_trade_firm6"]["hidden_day_return"]
-    path = np.cumsum(np.log1p(np.where(np.isfinite(r), r, hidden)))
-    traded = np.flatnonzero(np.isfinite(r))
-    multi, covered = np.full(300, np.nan), np.zeros(300)
-    multi[traded[1:]] = np.diff(path[traded])
-    covered[traded[1:]] = np.diff(traded)
-    return np.where(np.isfinite(r), path, np.nan), np.log1p(data["mkt"]), multi, covered
-
-
 def test_trade_to_trade_public_value(golden) -> None:
     want = golden["clustered"]["other_models"]["trade_to_trade_firm6"]
-    _, rm, multi, covered = hidden_path(golden)
+    _, rm, multi, covered = hidden_path()
     ar = run("trade_to_trade", sample_of(multi[:, None], rm, sessions=covered[:, None], kind="log"))
     np.testing.assert_allclose(ar.coef[0], want["b"], rtol=0, atol=1e-10)
     np.testing.assert_allclose(ar.sigma[0] ** 2, want["s2"], rtol=0, atol=1e-12)
     assert ar.m[0] == want["M"] and ar.notes == {}
 
 
-def test_trade_to_trade_against_the_twin(golden) -> None:
-    path, rm, multi, covered = hidden_path(golden)
+def test_trade_to_trade_against_the_twin() -> None:
+    path, rm, multi, covered = hidden_path()
     sample = sample_of(multi[:, None], rm, sessions=covered[:, None], kind="log")
     ar = run("trade_to_trade", sample)
     data = public.clustered()
@@ -177,8 +174,8 @@ def test_trade_to_trade_on_complete_data_is_the_market_model_less_its_first_row(
     assert ar.m[0] == 239 and "log returns" in ar.notes["trade_to_trade"]
 
 
-def test_trade_to_trade_refit_weighs_by_the_sessions(golden) -> None:
-    _, rm, multi, covered = hidden_path(golden)
+def test_trade_to_trade_refit_weighs_by_the_sessions() -> None:
+    _, rm, multi, covered = hidden_path()
     ar = run("trade_to_trade", sample_of(multi[:, None], rm, sessions=covered[:, None], kind="log"))
     again = ar.refit["trade_to_trade"](ar.raw[:, EST_COLUMNS], ar.x[:, EST_COLUMNS], ar.est[:, EST_COLUMNS])
     np.testing.assert_allclose(again, ar.ar[:, EST_COLUMNS], atol=1e-14)

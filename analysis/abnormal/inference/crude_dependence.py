@@ -50,6 +50,8 @@ def _market_factor(ar: AbnormalReturns, window: Window, a: FloatArray) -> FloatA
         return "needs one benchmark for all firms"
     use = np.isfinite(a)
     rm = ar.market[rows[0], estimation_block(ar)][use]
+    if not np.ptp(rm) > 0:
+        return "needs a benchmark that varies"
     deviation = ar.market[rows[0], ar.columns(window)] - rm.mean()
     return 1.0 + 1.0 / rm.size + deviation**2 / np.sum((rm - rm.mean()) ** 2)
 

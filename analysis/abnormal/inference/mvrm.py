@@ -167,11 +167,11 @@ def joint_sq(ar: AbnormalReturns, window: Window, opt: TestOptions) -> TestResul
     One-session windows and nu > 3 N only.
     """
     form = chosen("joint_sq", opt, ("t2",))
-    if window[0] != window[1]:
-        return TestResult.none("joint_sq", window, "joint_sq is for windows of one session", form)
     s = date_system("joint_sq", ar, window, opt, form)
     if isinstance(s, TestResult):
         return s
+    if window[0] != window[1]:
+        return TestResult.none("joint_sq", window, "joint_sq is for windows of one session", form)
     if not s.nu > 3 * s.n:
         text = f"joint_sq needs nu > 3 N; nu = {s.nu:g}, N = {s.n}"
         return TestResult.none("joint_sq", window, text, form)

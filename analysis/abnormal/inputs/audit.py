@@ -26,6 +26,7 @@ __all__ = [
     "rule", "thinness",
 ]  # fmt: skip
 
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing noticed in the prices of one ticker.
@@ -83,7 +84,7 @@ RULES: tuple[Rule, ...] = (
     Rule(rules.before_listing, "fault"),
     Rule(rules.flat_zero_volume, "doubt", daily=True),
     Rule(rules.zero_volume, "doubt", daily=True),
-    Rule(rules.missing_volume, "doubt", daily=True),
+    Rule(rules.missing_volume, "note", daily=True),
     Rule(rules.thin_trading, "doubt", daily=True),
     Rule(rules.marked, "doubt"),
     Rule(moves.bad_print, "fault"),
@@ -213,5 +214,3 @@ def counts(findings: Iterable[Finding]) -> list[tuple[str, Weight, int]]:
     """How many findings of each rule: (rule, weight, number), faults first."""
     total = Counter(f.rule for f in findings)
     return [(r.id, r.weight, total[r.id]) for w in WEIGHTS for r in RULES if r.weight == w and total[r.id]]
-
-

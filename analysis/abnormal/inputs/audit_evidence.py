@@ -252,7 +252,9 @@ def _prints(e: Evidence, column: FloatArray) -> Prints:
         return Prints(nothing, nothing, np.empty(0))
     around = np.median(sliding_window_view(np.pad(level, _HALF, mode="reflect"), 2 * _HALF + 1), axis=1)
     away = level - around
-    found = [run for run in runs(np.abs(away) > limit) if _comes_back(level, away, run) and not _busy(e, rows, away, run)]
+    found = [
+        run for run in runs(np.abs(away) > limit) if _comes_back(level, away, run) and not _busy(e, rows, away, run)
+    ]
     first, last = (np.array([rows[run[k]] for run in found], np.int64) for k in (0, 1))
     return Prints(first, last, np.array([away[a : b + 1][np.argmax(np.abs(away[a : b + 1]))] for a, b in found]))
 
@@ -343,10 +345,9 @@ def _same_run(
     time, i, j = np.intersect1d(one[0], other[0], assume_unique=True, return_indices=True)
     # Prices rounded to four decimals and scaled leave differences of about 1e-6.
     equal = np.abs(one[1][i] - other[1][j]) <= 2e-6
-    runs = [(b - a + 1, a, b) for a, b in runs(equal)]
-    if not runs or max(runs)[0] < COPY_RUN:
+    count, a, b = max(((b - a + 1, a, b) for a, b in runs(equal)), default=(0, 0, 0))
+    if count < COPY_RUN:
         return None
-    count, a, b = max(runs)
     return time[a], time[b], int(count)
 
 

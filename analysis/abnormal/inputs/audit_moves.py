@@ -17,6 +17,7 @@ from ..errors import UnknownName
 from .audit_evidence import Evidence, kind_of, runs
 from .audit_rules import AS_IT_STANDS, Hit, Weight, at, number
 from .exchanges import currency_of, exchange_of
+from .panel import return_basis
 
 EXTREME = 8.0  # robust standard deviations
 BUSY = 2.0  # times the usual volume
@@ -123,7 +124,12 @@ def currency_change(e: Evidence) -> Iterator[Hit]:
         yield Hit(day, day, text, f"{AS_IT_STANDS}, as a return of {np.expm1(leap.size):+.1%}")
     stated, own = e.bars.meta.get("currency", ""), _own_currency(e.bars.ticker)
     if stated and own and stated.upper() not in (own, "GBX" if own == "GBP" else own):
-        yield Hit(None, None, f"prices are stated in {stated}; the share trades in {own}", "returns hold the exchange rate too")
+        yield Hit(
+            None,
+            None,
+            f"prices are stated in {stated}; the share trades in {own}",
+            "returns hold the exchange rate too",
+        )
 
 
 def _splits(e: Evidence) -> list[tuple[Leap, Fraction]]:
@@ -252,10 +258,13 @@ def prev_close_break(e: Evidence) -> Iterator[Hit]:
     last, now = e.price[rows[:-1]], stated[rows[1:]]
     with np.errstate(invalid="ignore", divide="ignore"):
         change = np.log(now / last)
+    used = return_basis(e.bars) == "prev_close"
+    effect = "the return is taken against prev_close" if used else "none: returns are taken from another column"
     for k in np.flatnonzero(np.abs(change) > 1e-4):
         row = int(rows[k + 1])
-        text = f"prev_close {number(now[k])} against a last close of {number(last[k])}: {_reason(e, row, int(rows[k]), change[k])}"
-        yield Hit(e.time[row], e.time[row], text, "the return is taken against prev_close where no adjusted close is given")
+        why = _reason(e, row, int(rows[k]), change[k])
+        text = f"prev_close {number(now[k])} against a last close of {number(last[k])}: {why}"
+        yield Hit(e.time[row], e.time[row], text, effect)
 
 
 def _reason(e: Evidence, row: int, before: int, change: float) -> str:
@@ -309,5 +318,3 @@ def benchmark_kind(e: Evidence) -> Iterator[Hit]:
         words = {"price": "price returns (without dividends)", "total": "total returns"}
         text = f"{words[own]} as the benchmark of {words[other[0]]}"
         yield Hit(None, None, text, "abnormal returns on ex-dividend days are off by the dividend")
-
-

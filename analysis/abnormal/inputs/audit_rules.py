@@ -148,9 +148,13 @@ def zero_volume(e: Evidence) -> Iterator[Hit]:
 
 
 def missing_volume(e: Evidence) -> Iterator[Hit]:
-    """A price without volume in a series that has volume: a patched bar, or one from another source."""
-    some = np.isfinite(e.volume).any()
-    for a, b in runs(np.isnan(e.volume) & e.present & some):
+    """A price without volume in a series that has volume: a patched bar, or one from another source.
+
+    Bars whose volume is marked as doubtful are left to `marked`.
+    """
+    told = [np.datetime64(when) for when, columns in _marks(e).items() if "volume" in columns]
+    none = np.isnan(e.volume) & e.present & ~np.isin(e.days, np.array(told, "datetime64[D]"))
+    for a, b in runs(none & np.isfinite(e.volume).any()):
         text = f"no volume ({bars_of(b - a + 1)}) in a series that has it"
         yield Hit(e.time[a], e.time[b], text, "the return stands; whether it was traded is not known")
 
@@ -224,7 +228,7 @@ def surplus_day(e: Evidence) -> Iterator[Hit]:
         stray = weekend & (np.mean(weekend) < 0.05) if weekend.size else weekend
         known, effect = "a weekend, while the other bars fall on weekdays", AS_IT_STANDS
     count = int(np.count_nonzero(stray))
-    for i, day in at(e, stray):
+    for _, day in at(e, stray):
         weekday = day.astype("datetime64[D]").tolist().strftime("%A")
         yield Hit(day, day, f"{weekday}: {known}" + (f" ({count} such bars)" if count > 1 else ""), effect)
 
@@ -241,10 +245,18 @@ def before_listing(e: Evidence) -> Iterator[Hit]:
 
 def marked(e: Evidence) -> Iterator[Hit]:
     """A value its own source or keeper calls doubtful (data/prices/marks.csv for the bundled prices)."""
-    for line in e.bars.meta.get("marks", "").split("\n"):
-        if line:
-            when, _, what = line.partition(" ")
-            column, _, words = what.partition(": ")
-            day = np.datetime64(when)
-            effect = AS_IT_STANDS if column in ("close", "adj_close", "prev_close") else "the close and the return stand"
-            yield Hit(day, day, f"{column} is marked: {words}", effect)
+    for when, columns in _marks(e).items():
+        day = np.datetime64(when)
+        touched = {"close", "adj_close", "prev_close"} & set(columns)
+        effect = AS_IT_STANDS if touched else "the close and the return stand"
+        yield Hit(day, day, "; ".join(f"{column} marked: {words}" for column, words in columns.items()), effect)
+
+
+def _marks(e: Evidence) -> dict[str, dict[str, str]]:
+    """Words by day and column, from lines such as `2026-06-30 volume: left empty`."""
+    told: dict[str, dict[str, str]] = {}
+    for line in filter(None, e.bars.meta.get("marks", "").split("\n")):
+        when, _, what = line.partition(" ")
+        column, _, words = what.partition(": ")
+        told.setdefault(when, {})[column] = words
+    return told

@@ -22,9 +22,9 @@ WEBB: Array = np.array([-np.sqrt(1.5), -1.0, -np.sqrt(0.5), np.sqrt(0.5), 1.0, n
 EXACT_LIMIT = 16  # up to this many units all sign vectors are enumerated
 
 
-def blocks_of(rng: Generator, high: int, draws: int, width: int) -> Iterator[Index]:
-    """`integers(0, high, size=(draws, width))` in blocks of rows."""
-    step = max(1, CELLS // max(width, 1))
+def blocks_of(rng: Generator, high: int, draws: int, width: int, cells: int = 0) -> Iterator[Index]:
+    """`integers(0, high, size=(draws, width))` in blocks of rows; `cells` numbers are held for each row (default width)."""
+    step = max(1, CELLS // max(width, cells, 1))
     for start in range(0, draws, step):
         yield rng.integers(0, high, size=(min(step, draws - start), width))
 
@@ -110,7 +110,7 @@ def redrawn_t2(
     xx = x.T @ x
     projects = bool(np.allclose(xx @ fit, x.T, rtol=1e-9, atol=1e-12))  # least squares: fit = (X'X)^-1 X'
     out = []
-    for rows in blocks_of(rng, m, draws, max(m + length, n * n)):
+    for rows in blocks_of(rng, m, draws, m + length, n * n):
         est, event = rows[:, :m], rows[:, m:]
         redrawn = (_tally(est, m, np.ones(m)) @ pairs).reshape(-1, n, n)
         theta = _tally(event, m, np.ones(length)) @ e

@@ -44,7 +44,12 @@ def characteristics(case: Case, data: Any = None) -> pd.DataFrame:
 def _facts(case: Case, i: int) -> dict[str, Any]:
     pair, ar = case.pairs[i], case.ar
     event = pair.event
-    facts: dict[str, Any] = {"event_id": event.id, "ticker": pair.ticker, "role": pair.link.role, "sign": pair.link.sign}
+    facts: dict[str, Any] = {
+        "event_id": event.id,
+        "ticker": pair.ticker,
+        "role": pair.link.role,
+        "sign": pair.link.sign,
+    }
     facts |= {name: getattr(event, name) for name in FIELDS}
     facts["session"] = str(ar.dates[i, ar.at(0)])
     for j, name in enumerate(ar.coef_names):

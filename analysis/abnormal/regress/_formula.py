@@ -65,7 +65,9 @@ def read_formula(text: str, known: Iterable[str]) -> Formula:
     if not set(names) & set(OUTCOMES):
         raise RequestError(f'formula {whole!r} explains no abnormal return; the left side is "car" (or scar, bhar)')
     if set(_names(right, whole, available)) & set(OUTCOMES):
-        raise RequestError(f"formula {whole!r} has an abnormal return on its right side; that is what is to be explained")
+        raise RequestError(
+            f"formula {whole!r} has an abnormal return on its right side; that is what is to be explained"
+        )
     return Formula(whole, left, tuple(dict.fromkeys(names)))
 
 
@@ -94,7 +96,12 @@ def _names(part: str, whole: str, known: list[str]) -> list[str]:
         elif token.type == tokenize.NAME:
             name = _name(before, text, after, texts[i - 2], known, whole)
             out += [name] if name else []
-        elif REFUSED & set(text) or (text == "." and before != "np") or text == ":=" or (token.type in (tokenize.ERRORTOKEN,) and text.strip()):
+        elif (
+            REFUSED & set(text)
+            or (text == "." and before != "np")
+            or text == ":="
+            or (token.type in (tokenize.ERRORTOKEN,) and text.strip())
+        ):
             raise RequestError(f"formula {whole!r}: {text!r} has no place in a formula")
     return out
 
@@ -123,7 +130,7 @@ def _name(before: str, text: str, after: str, before_dot: str, known: list[str],
 
 def _known(name: str, known: list[str]) -> str:
     if name not in known:
-        listed = ", ".join(known[: 24]) + (" ..." if len(known) > 24 else "")
+        listed = ", ".join(known[:24]) + (" ..." if len(known) > 24 else "")
         raise UnknownName("characteristic", name, known, f"this study has: {listed}; others come with data=")
     return name
 
@@ -170,5 +177,7 @@ def _matrices(formula: Formula, frame: pd.DataFrame) -> tuple[Any, Any]:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RequestError(f"formula {formula.text!r} cannot be evaluated: {first}") from None
     if y.shape[1] != 1:
-        raise RequestError(f"formula {formula.text!r}: the left side gives {y.shape[1]} columns; expected one number a pair")
+        raise RequestError(
+            f"formula {formula.text!r}: the left side gives {y.shape[1]} columns; expected one number a pair"
+        )
     return y, z

@@ -53,7 +53,9 @@ class RegressionResult:
     title: str = "Regression of abnormal returns"
 
     @classmethod
-    def none(cls, formula: str, cov: str, window: Window | None, reason: str, n: int = 0, **more: Any) -> RegressionResult:
+    def none(
+        cls, formula: str, cov: str, window: Window | None, reason: str, n: int = 0, **more: Any
+    ) -> RegressionResult:
         """A regression that cannot be run is an answer: no coefficients, and why."""
         empty = np.empty(0)
         return cls(
@@ -108,7 +110,9 @@ class RegressionResult:
     def __getattr__(self, name: str) -> Any:
         # Only reached where the answer has no such attribute itself.
         if name.startswith("_") or self.fit is None:
-            raise AttributeError(f"this regression has no attribute {name!r}" + (f": {self.reason}" if self.reason else ""))
+            raise AttributeError(
+                f"this regression has no attribute {name!r}" + (f": {self.reason}" if self.reason else "")
+            )
         return getattr(self.fit, name)
 
     # ------------------------------------------------------------------------------------------------ saying it
@@ -226,7 +230,14 @@ def _rank_quantile(null: FloatArray, level: float) -> FloatArray:
 
 def _tex(value: object) -> str:
     text = str(value)
-    for mark, safe in (("\\", r"\textbackslash{}"), ("_", r"\_"), ("%", r"\%"), ("&", r"\&"), ("#", r"\#"), ("~", r"$\sim$")):
+    for mark, safe in (
+        ("\\", r"\textbackslash{}"),
+        ("_", r"\_"),
+        ("%", r"\%"),
+        ("&", r"\&"),
+        ("#", r"\#"),
+        ("~", r"$\sim$"),
+    ):
         text = text.replace(mark, safe)
     return text
 
