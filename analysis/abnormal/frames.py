@@ -252,7 +252,7 @@ def aar_frame(case: Case) -> Frame:
     rows = []
     for offset, (path, sign) in zip(range(low, high + 1), path_windows(case, low, high)):
         n, mean, se, lo, hi, _ = average(case, (offset, offset))
-        cum = (0.0, 0.0, 0.0)
+        cum: tuple[float, ...] = (0.0, 0.0, 0.0)
         if path is not None:
             _, level, _, *ends, _ = average(case, path)
             cum = (sign * level, *sorted(sign * v for v in ends))

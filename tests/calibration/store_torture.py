@@ -43,16 +43,6 @@ def forks():
     return context
 
 
-def nothing() -> None:
-    """A child that warms up the fork server."""
-
-
-def warm() -> None:
-    child = forks().Process(target=nothing)
-    child.start()
-    child.join()
-
-
 def fetch_all(url: str, folder: str, cache: str, now: dt.datetime) -> None:
     """What a child does: one `fetch` of all tickers."""
     provider = YahooProvider(LoopbackSession(url), throttle=0, sleep=lambda s: None, now=lambda: now, cache_folder=cache)
@@ -75,7 +65,7 @@ class Kills:
 
 
 def kill_fetches(rounds: int, seed: int = 1, longest: float = 0.5) -> Kills:
-    """Fetch again and again, a week later each time, killed at a random moment; after each, every file must be whole.
+    """Fetch again and again, six days later each time, killed at a random moment; after each, every file must be whole.
 
     Raises AssertionError where a file is torn, a bar is lost or wrong, or the last, undisturbed run does not complete.
     """
@@ -85,9 +75,11 @@ def kill_fetches(rounds: int, seed: int = 1, longest: float = 0.5) -> Kills:
     with tempfile.TemporaryDirectory() as folder, ChartServer(books.values(), FIRST_NOW) as server:
         store = PriceStore(Path(folder) / "store", bundled=False)
         cache = str(Path(folder) / "cache")
-        warm()
+        undisturbed = forks().Process(target=fetch_all, args=(server.url, str(store.path), cache, server.now))
+        undisturbed.start()
+        undisturbed.join()
         for _ in range(rounds):
-            server.now = server.now + dt.timedelta(days=7)
+            server.now = server.now + dt.timedelta(days=6)
             child = forks().Process(target=fetch_all, args=(server.url, str(store.path), cache, server.now))
             child.start()
             child.join(rng.uniform(0.0, longest))

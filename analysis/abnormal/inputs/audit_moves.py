@@ -120,7 +120,7 @@ def currency_change(e: Evidence) -> Iterator[Hit]:
     """
     for leap in _units(e):
         day = e.time[e.moves.row[leap.move]]
-        text = f"the level changes by {_times(leap.size)} what it was, on the same number of shares: another currency or unit"
+        text = f"the level becomes {_times(leap.size)} what it was, on as many shares: another currency or unit"
         yield Hit(day, day, text, f"{AS_IT_STANDS}, as a return of {np.expm1(leap.size):+.1%}")
     stated, own = e.bars.meta.get("currency", ""), _own_currency(e.bars.ticker)
     if stated and own and stated.upper() not in (own, "GBX" if own == "GBP" else own):

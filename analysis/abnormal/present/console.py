@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 NONE = "n/a"
 WIDTH = 100
+NARROWEST = 12  # a column of words is not cut below this
 
 Align = Literal["left", "right"]
 
@@ -237,6 +238,6 @@ def columns(
 def fitted(rows: Sequence[Sequence[str]], room: int, gap: int = 2) -> list[int]:
     """Column widths that keep rows within `room` columns: the widest columns give way first."""
     wide = [max(display_width(row[j]) for row in rows) for j in range(len(rows[0]))]
-    while sum(wide) + gap * (len(wide) - 1) > room and max(wide) > 12:
+    while sum(wide) + gap * (len(wide) - 1) > room and max(wide) > NARROWEST:
         wide[wide.index(max(wide))] -= 1
     return wide

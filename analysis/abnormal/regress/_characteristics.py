@@ -68,7 +68,9 @@ def as_numbers(column: pd.Series) -> pd.Series:
         return pd.Series([np.nan if v is None else float(v) for v in values], index=column.index, dtype=float)
     read = pd.to_numeric(pd.Series(present, dtype=object), errors="coerce")
     if present and read.notna().all():
-        return pd.Series(pd.to_numeric(values, errors="coerce"), index=column.index).astype(float)
+        numbers = pd.Series(pd.to_numeric(values, errors="coerce"), index=column.index).astype(float)
+        whole = numbers.notna().all() and (numbers == np.round(numbers)).all() and numbers.abs().max() < 2**53
+        return numbers.astype(np.int64) if whole else numbers
     texts = [None if v is None or v == "" else str(v) for v in values]
     return pd.Series(texts, index=column.index, dtype=object)
 

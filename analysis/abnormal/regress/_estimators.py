@@ -31,8 +31,9 @@ def with_covariance(fit: Any, v: FloatArray, df: float, name: str) -> Any:
     """The statsmodels results with another covariance of the coefficients and its degrees of freedom."""
     from statsmodels.regression.linear_model import OLSResults, RegressionResultsWrapper
 
-    own = OLSResults(fit.model, np.asarray(fit.params), normalized_cov_params=v, scale=1.0, use_t=True)
+    own = OLSResults(fit.model, np.asarray(fit.params), fit.normalized_cov_params, scale=fit.scale, use_t=True)
     own.cov_type = name
+    own.cov_params_default = v
     own.df_resid_inference = df
     return RegressionResultsWrapper(own)
 

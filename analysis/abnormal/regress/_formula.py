@@ -96,14 +96,17 @@ def _names(part: str, whole: str, known: list[str]) -> list[str]:
         elif token.type == tokenize.NAME:
             name = _name(before, text, after, texts[i - 2], known, whole)
             out += [name] if name else []
-        elif (
-            REFUSED & set(text)
-            or (text == "." and before != "np")
-            or text == ":="
-            or (token.type in (tokenize.ERRORTOKEN,) and text.strip())
-        ):
+        elif _has_no_place(token, before):
             raise RequestError(f"formula {whole!r}: {text!r} has no place in a formula")
     return out
+
+
+def _has_no_place(token: tokenize.TokenInfo, before: str) -> bool:
+    """Marks no formula needs: attributes of anything but np, braces, assignments, characters the language does not know."""
+    text = token.string
+    if token.type == tokenize.ERRORTOKEN:
+        return bool(text.strip())
+    return bool(REFUSED & set(text)) or (text == "." and before != "np") or text == ":="
 
 
 def _plain_string(text: str, whole: str) -> None:

@@ -4,12 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..domain import AbnormalReturns, Excluded, FloatArray, IntArray, TestOptions, Window
-from ..errors import AbnormalError
+from ..errors import AbnormalError, RequestError
+
+if TYPE_CHECKING:
+    from ..case import Case
+
+
+def live_case(study: Any) -> Case:
+    """The case behind a study's result, or the case itself."""
+    case = getattr(study, "case", study)
+    if case is None:
+        raise RequestError("a regression needs the returns; this result was loaded from a folder: run the study again")
+    return case
+
+
+def window_of(case: Case, window: Window | None) -> Window:
+    """The window asked for, or the headline; it must lie inside the rows the study cut out."""
+    if window is None:
+        return case.headline
+    pair = tuple(window) if not isinstance(window, str) else ()
+    if len(pair) != 2 or not all(isinstance(v, (int, np.integer)) for v in pair) or pair[0] > pair[1]:
+        raise RequestError(f"window: {window!r} given; expected two offsets (a, b) with a <= b, for instance (0, 1)")
+    a, b = int(pair[0]), int(pair[1])
+    low, high = min(w[0] for w in case.windows), max(w[1] for w in case.windows)
+    if a <= case.ar.estimation[1] or b > high:
+        raise RequestError(
+            f"window ({a}, {b}) reaches beyond the study's rows ({low} to {high}); add it: "
+            f"spec.but(windows=[..., ({a}, {b})])"
+        )
+    return a, b
 
 
 class CannotEstimate(AbnormalError):

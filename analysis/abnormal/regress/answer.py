@@ -148,7 +148,7 @@ class RegressionResult:
         out.add_title(self.title)
         out.add_dict(self._head(), ncols=2)
         if self.names:
-            out.add_df(self._table(), float_format="%.6g")
+            out.add_df(self._table().map(lambda v: f"{v:.6g}"))
         for line in self._sentences():
             out.add_text(line)
         return out

@@ -18,7 +18,7 @@ from ..spec import Cov
 from . import _common_date, _estimators
 from ._characteristics import ESTIMATES, characteristics
 from ._formula import Formula, build_design, read_formula
-from ._setup import CannotEstimate, Estimate, Setup
+from ._setup import CannotEstimate, Estimate, Setup, live_case, window_of
 from .answer import RegressionResult
 
 if TYPE_CHECKING:
@@ -113,9 +113,11 @@ def regress_case(
     >>> study.regress("car ~ beta").status
     'not_applicable'
     """
-    case = getattr(case, "case", case)
-    chosen_window = _window(case, window)
+    case = live_case(case)
+    chosen_window = window_of(case, window)
     _check_cov(cov)
+    if case.size == 0:
+        return _nothing(case, str(formula), cov, chosen_window)
     table = characteristics(case, data)
     read = read_formula(formula, table.columns)
     label, group_column = _grouping(cluster, table)
@@ -149,22 +151,10 @@ def regress_case(
 # ------------------------------------------------------------------------------------------------ what is asked
 
 
-def _window(case: Case, window: Window | None) -> Window:
-    if window is None:
-        return case.headline
-    offsets = case.ar.offsets
-    pair = tuple(window) if not isinstance(window, str) else ()
-    if len(pair) != 2 or not all(isinstance(v, (int, np.integer)) for v in pair) or pair[0] > pair[1]:
-        raise RequestError(f"window: {window!r} given; expected two offsets (a, b) with a <= b, for instance (0, 1)")
-    a, b = int(pair[0]), int(pair[1])
-    first = int(case.ar.estimation[1]) + 1
-    if a < first or b > offsets[-1]:
-        low = min(w[0] for w in case.windows)
-        raise RequestError(
-            f"window ({a}, {b}) reaches beyond the study's rows ({low} to {int(offsets[-1])}); add it: "
-            f"spec.but(windows=[..., ({a}, {b})])"
-        )
-    return a, b
+def _nothing(case: Case, formula: str, cov: str, window: Window) -> RegressionResult:
+    why = case.excluded[0].reason if case.excluded else "the study has no pair"
+    reason = f"no pair of the study could be estimated: {why}"
+    return RegressionResult.none(formula, cov, window, reason, excluded=case.excluded)
 
 
 def _check_cov(cov: str) -> None:
@@ -329,10 +319,7 @@ def _nested(dates: np.ndarray, group: IntArray) -> bool:
 
 def _notes(formula: Formula) -> tuple[str, ...]:
     estimates = [n for n in formula.right_names if n in ESTIMATES or n.startswith("beta_")]
-    out = (SELECTION_NOTE,)
-    if estimates:
-        out = (
-            f"{', '.join(estimates)} is itself estimated: its coefficient is drawn towards zero (generated regressor)",
-            *out,
-        )
-    return out
+    if not estimates:
+        return (SELECTION_NOTE,)
+    named = f"{', '.join(estimates)} is itself estimated: its coefficient is drawn towards zero (generated regressor)"
+    return named, SELECTION_NOTE

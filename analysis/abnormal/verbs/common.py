@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..present.tables import Table
 
 SCHEMA_VERSION = 1
+UNLIMITED = 100_000
 PATIENCE = 1.0  # seconds of silence before a progress bar appears
 
 Progress = Callable[[str, int, int], None]
@@ -67,11 +69,12 @@ class Output:
         click.echo(text, color=colour_wanted(sys.stdout))
 
     def table(self, table: Table) -> None:
-        """A table: by rich on a terminal, as aligned text elsewhere."""
+        """A table: by rich on a terminal; elsewhere as aligned text with nothing cut off."""
         from ..present.tables import format_table, rich_table
 
         if not colour_wanted(sys.stdout):
-            self.text(format_table(table))
+            room = shutil.get_terminal_size().columns if sys.stdout.isatty() else UNLIMITED
+            self.text(format_table(table, width=room))
             return
         from rich.console import Console
 

@@ -23,7 +23,7 @@ def command() -> None:
     """The event catalogue: dated, sourced market events.
 
     \b
-    abnormal events list --kind lockup --ticker 2513.HK
+    abnormal events list --kind lockup_expiration --ticker 2513.HK
     abnormal events show us-order-anthropic
     abnormal events near 2026-06-15 --ticker 2513.HK
     abnormal events check my_events.csv
@@ -80,9 +80,9 @@ def check(out: Output, file: str | None) -> int:
     from ..inputs.events import check_events
 
     problems = check_events(file)
-    errors = [p for p in problems if p.level == "error"]
+    errors = [p for p in problems if p.severity == "error"]
     if out.json:
-        keys = ("file", "line", "event", "field", "message", "level")
+        keys = ("file", "line", "event_id", "field", "message", "severity")
         out.document({"problems": [{k: getattr(p, k) for k in keys} for p in problems]})
     elif problems and not out.quiet:
         out.text("\n".join(map(str, problems)))
@@ -230,11 +230,10 @@ def _lines(event: Event) -> list[str]:
         sign = {1: ", expected up", -1: ", expected down"}.get(link.sign, "")
         first = f"; first session {told['session']} ({told['reaction_class']})" if told["session"] else f"; {told['why']}"
         lines += labelled("ticker", f"{link.ticker} {link.role}{sign}".rstrip() + first)
-    for name, value in event.attributes.items():
-        lines += labelled(name.replace("_", " ")[:13], value)
-    for head, items in (("confounder", event.known_confounders), ("source", event.sources)):
-        for item in items:
-            lines += labelled(head, item)
+    lines += labelled("attributes", "; ".join(f"{name} = {value}" for name, value in event.attributes.items()))
+    for item in event.known_confounders:
+        lines += labelled("confounder", item)
+    lines += [console.pad("source", 14) + address for address in event.sources]
     return lines + labelled("notes", event.notes)
 
 

@@ -1,0 +1,171 @@
+"""What do the events of one date share? Basis of the design, forecast multipliers, and how a line is read off the basis.
+
+All linear models of a common set of regressors are one: with the columns of a basis that is orthonormal over the
+estimation rows, coefficients are `a = Y B`, residuals `Y - a B'`, and the variance of a sum over event rows is
+`sigma^2 (L2 + |sum of the basis rows|^2)`. The basis depends on the date alone, so it is made once for all its events.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+Window = tuple[int, int]
+
+# Regressors whose spread is below this share of their length are collinear with the constant (or each other): such dates
+# are left to the pair-by-pair path, which decides with a rank-revealing factorisation.
+NEARLY_COLLINEAR = 1e-6
+
+
+class Layout(NamedTuple):
+    """Where things stand in a row of `width` consecutive sessions that begins `low` sessions from day 0.
+
+    The first `m` columns are the estimation window; `events` are the columns of each event window.
+    """
+
+    low: int
+    m: int
+    width: int
+    events: tuple[slice, ...]
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        return tuple(s.stop - s.start for s in self.events)
+
+    @property
+    def reach(self) -> int:
+        """How many sessions apart two events may be and still share an event session."""
+        return max(self.lengths) - 1
+
+
+def layout(estimation: Window, windows: tuple[Window, ...]) -> Layout:
+    """Columns of the estimation window (offsets, both ends included) and of event windows that follow it."""
+    low, m = estimation[0], estimation[1] - estimation[0] + 1
+    if any(a <= estimation[1] or b < a for a, b in windows):
+        raise ValueError(f"event windows {windows} must follow the estimation window {estimation}")
+    width = max([m, *(b - low + 1 for _, b in windows)])
+    return Layout(low, m, width, tuple(slice(a - low, b - low + 1) for a, b in windows))
+
+
+class Model(NamedTuple):
+    """Which linear model: regressors (q, T), a series known to enter with coefficient 1, and what is carried forward.
+
+    `intercept`: a constant is fitted. `carried`: it enters the forecast (market_zero_alpha fits but does not carry it).
+    `centred`: residuals are measured from their own mean for sigma although none was fitted (market-adjusted, s_mean).
+    """
+
+    regressors: Array
+    offset: Array | None = None
+    intercept: bool = True
+    carried: bool = True
+    centred: bool = False
+
+    @property
+    def k(self) -> int:
+        return int(self.intercept) + self.regressors.shape[0]
+
+    @property
+    def lost(self) -> int:
+        """Degrees of freedom lost to the fit: residual variance is rss / (M - lost)."""
+        return self.k if self.carried else self.k - 1
+
+    @property
+    def df_lost(self) -> int:
+        return 1 if self.centred else self.lost
+
+
+class Tables(NamedTuple):
+    """Per date (D first): basis (D, k, W), offset (D, W) or None, mean and inverse scale of the regressors, c (D, windows).
+
+    slope (D, q, q): regression coefficients from basis coefficients, b = a[1:] @ slope; mean (D, q) of the regressors.
+    spread (D,): sum of squared deviations of a single regressor (0 where there are several or none). ok (D,).
+    """
+
+    basis: Array
+    offset: Array | None
+    mean: Array
+    slope: Array
+    c: Array
+    ok: Mask
+
+
+def tables(model: Model, plan: Layout, position: Index) -> Tables:
+    """Everything the events with day 0 at each of `position` (D,) share; their rows must lie inside the series."""
+    d, q, m = position.size, model.regressors.shape[0], plan.m
+    start = position + plan.low
+    x = sliding_window_view(model.regressors, plan.width, axis=1)[:, start].swapaxes(0, 1) if q else None
+    offset = None if model.offset is None else sliding_window_view(model.offset, plan.width)[start]
+    first = int(model.intercept)
+    basis = np.empty((d, model.k, plan.width))
+    if first:
+        basis[:, 0] = m**-0.5
+    mean, slope, ok = np.zeros((d, q)), np.zeros((d, q, q)), np.ones(d, bool)
+    if x is not None:
+        if first:
+            mean = x[:, :, :m].mean(axis=2)
+            x = x - mean[:, :, None]
+            # One more pass takes away what rounding left in the mean of a series far from zero.
+            rest = x[:, :, :m].mean(axis=2)
+            x, mean = x - rest[:, :, None], mean + rest
+        length = np.einsum("dqm,dqm->dq", x[:, :, :m], x[:, :, :m])
+        with np.errstate(invalid="ignore"):
+            ok = np.all(length > NEARLY_COLLINEAR**2 * (length + m * mean**2), axis=1) & np.isfinite(length).all(axis=1)
+        basis[:, first:], slope, independent = _orthonormal(x, m, ok)
+        ok &= independent
+    return Tables(basis, offset, mean, slope, _multipliers(model, plan, basis, mean, slope), ok)
+
+
+def _orthonormal(x: Array, m: int, ok: Mask) -> tuple[Array, Array, Mask]:
+    """Basis of x (D, q, W) orthonormal over the first m columns, the map back (D, q, q), and where there is one.
+
+    One regressor is divided by its length. Several go twice through a Cholesky factor of their Gram matrix, which leaves
+    them orthogonal to rounding.
+    """
+    d, q, _ = x.shape
+    eye = np.broadcast_to(np.eye(q), (d, q, q))
+    if q == 1:
+        root = np.where(ok, np.sqrt(np.vecdot(x[:, 0, :m], x[:, 0, :m])), np.nan)
+        return x / root[:, None, None], eye / root[:, None, None], ok
+    size = np.where(ok[:, None], np.sqrt(np.einsum("dqm,dqm->dq", x[:, :, :m], x[:, :, :m])), 1.0)
+    b = x / size[:, :, None]
+    back = eye / size[:, None, :]
+    for _ in range(2):
+        gram = b[:, :, :m] @ b[:, :, :m].swapaxes(1, 2)
+        ok = ok & _independent(gram, ok)
+        lower = np.linalg.cholesky(np.where(ok[:, None, None], gram, eye))
+        b = np.linalg.solve(lower, b)
+        back = np.linalg.solve(lower, back)
+    return np.where(ok[:, None, None], b, np.nan), back, ok
+
+
+def _independent(gram: Array, ok: Mask) -> Mask:
+    """Whether correlations leave the smallest eigenvalue well above rounding."""
+    eye = np.eye(gram.shape[1])
+    return ok & (np.linalg.eigvalsh(np.where(ok[:, None, None], gram, eye))[:, 0] > NEARLY_COLLINEAR)
+
+
+def _multipliers(model: Model, plan: Layout, basis: Array, mean: Array, slope: Array) -> Array:
+    """c (D, windows): Var(CAR) = sigma^2 c, c = L2 + |sum over the event rows of what the forecast uses|^2."""
+    out = np.empty((basis.shape[0], len(plan.events)))
+    for j, (columns, length) in enumerate(zip(plan.events, plan.lengths)):
+        u = basis[:, :, columns].sum(axis=2)
+        if model.intercept and not model.carried:
+            # The forecast is b x, not a + b x: the sum of x itself over the length of its deviations.
+            u = u[:, 1:] + length * np.einsum("dq,dqr->dr", mean, slope.swapaxes(1, 2))
+        out[:, j] = length + np.vecdot(u, u) if u.shape[1] else length
+    return out
+
+
+def coefficients(model: Model, plan: Layout, a: Array, mean: Array, slope: Array) -> Array:
+    """(n, 1 + q): intercept and slopes from basis coefficients a (n, k), each event with its date's mean and slope."""
+    if not model.intercept:
+        return np.einsum("nr,nrq->nq", a, slope)
+    b = np.einsum("nr,nrq->nq", a[:, 1:], slope)
+    alpha = a[:, 0] * plan.m**-0.5 - np.vecdot(b, mean) if b.shape[1] else a[:, 0] * plan.m**-0.5
+    return np.concatenate([alpha[:, None], b], axis=1)

@@ -1,0 +1,140 @@
+"""How every figure looks and how it is written: style file, bundled font, colours, formats.
+
+Figures are made without pyplot, so that nothing is left open and no window is wanted; SVG and PDF carry no clock, so that
+the same result gives the same bytes in every process.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from ..errors import DataMissing, RequestError
+
+HERE = Path(__file__).resolve().parent
+FONT_FILE = "NotoSansCJKsc-subset.otf"
+FONT_FAMILY = "Noto Sans CJK SC Subset"
+MINUS = "−"
+
+INK, MUTED, FAINT, SHADE = "#1a1a1a", "#6b6b6b", "#c9c9c9", "#efefef"
+ESTIMATE, EVENT, BUT_FOR = "#0072B2", "#D55E00", "#009E73"
+
+
+class Mark(NamedTuple):
+    """Colour, line and marker of one series: any one of the three tells it apart."""
+
+    color: str
+    line: Any
+    marker: str
+
+
+# Okabe and Ito's colours; neighbours differ in lightness, and no two share line and marker.
+SERIES = (
+    Mark("#0072B2", "-", "o"), Mark("#D55E00", (0, (5, 1.5)), "s"), Mark("#009E73", (0, (5, 1.5, 1, 1.5)), "^"),
+    Mark("#000000", (0, (1.2, 1.2)), "D"), Mark("#CC79A7", (0, (8, 2)), "v"), Mark("#56B4E9", (0, (3, 1, 1, 1)), "P"),
+    Mark("#E69F00", (0, (2, 1)), "X"),
+)  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ style and font
+
+
+def font_folder() -> Path:
+    """The folder of the bundled font: inside an installed package, else in the checkout around it."""
+    package = HERE.parent
+    for folder in (package / "_bundled" / "data" / "fonts", package.parent.parent / "data" / "fonts"):
+        if (folder / FONT_FILE).is_file():
+            return folder
+    raise DataMissing(f"the bundled font {FONT_FILE} is missing from this installation; install the package again")
+
+
+# What a user's session decides, not the look of a figure.
+NOT_LOOKS = (
+    "backend", "backend_fallback", "interactive", "toolbar", "timezone", "webagg.address", "webagg.port",
+    "webagg.port_retries", "webagg.open_in_browser", "tk.window_focus", "savefig.directory", "date.epoch",
+    "docstring.hardcopy", "figure.max_open_warning",
+)  # fmt: skip
+
+
+@cache
+def _settings() -> dict[str, Any]:
+    """The settings of the style file over matplotlib's own defaults, with the bundled font made known to matplotlib."""
+    file = str(font_folder() / FONT_FILE)
+    if all(entry.fname != file for entry in font_manager.fontManager.ttflist):
+        font_manager.fontManager.addfont(file)
+    everything = matplotlib.rc_params_from_file(HERE / "abnormal.mplstyle", use_default_template=True)
+    return {key: value for key, value in everything.items() if key not in NOT_LOOKS}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Everything drawn inside looks like the other figures; the user's own settings come back afterwards."""
+    with matplotlib.rc_context(_settings()):
+        yield
+
+
+# ------------------------------------------------------------------------------------------------ figures
+
+
+class Panel(Axes):
+    """An axis that a notebook shows as the figure it stands in."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        figure = self.get_figure(root=True)
+        assert figure is not None
+        inches = figure.get_size_inches()
+        return figure_bytes(figure, "png"), {"width": int(96 * inches[0]), "height": int(96 * inches[1])}
+
+
+def new_figure(width: float = 6.3, height: float = 3.3) -> Figure:
+    """A figure of its own, known to no window system."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def new_axis(width: float = 6.3, height: float = 3.3) -> Axes:
+    """One axis in a figure of its own."""
+    return new_figure(width, height).add_subplot(axes_class=Panel)
+
+
+def figure_bytes(figure: Figure, form: str = "svg") -> bytes:
+    """The figure as SVG, PDF or PNG; the same numbers give the same bytes.
+
+    Raises RequestError for another format.
+    """
+    empty: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}
+    if form not in empty:
+        raise RequestError(f"figure format {form!r}; expected one of {', '.join(empty)}")
+    out = io.BytesIO()
+    with styled():
+        figure.savefig(out, format=form, metadata=empty[form])
+    return out.getvalue()
+
+
+# ------------------------------------------------------------------------------------------------ signs
+
+
+def signed(text: str) -> str:
+    """A text with real minus signs before its numbers."""
+    return text.replace("-", MINUS) if any(c.isdigit() for c in text) else text
+
+
+def percent_axis(axis: Any) -> None:
+    """Decimal returns along an axis read as percentages, with as many decimals as its ticks need."""
+
+    def show(value: float, _: int) -> str:
+        low, high = sorted(axis.get_view_interval())
+        digits = 0 if high - low >= 0.04 else 1 if high - low >= 0.004 else 2
+        shown = round(100 * value, digits) + 0.0
+        return signed(f"{shown:+.{digits}f}%") if shown else "0%"
+
+    axis.set_major_formatter(FuncFormatter(show))

@@ -1,0 +1,34 @@
+"""`abnormal report`: the PDF of a study, or of a result that was written to a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..cli import DONE
+from .common import Output, common_options
+
+
+@click.command("report", short_help="Write the PDF report of a study.")
+@click.argument("what", metavar="STUDY|DIR")
+@click.option("-o", "--output", metavar="FILE", help="Where to (default: NAME.pdf here).")
+@common_options
+def command(out: Output, what: str, output: str | None) -> int:
+    """Write the PDF report of a study, or of a folder that `abnormal run -o` wrote.
+
+    \b
+    abnormal report anthropic_export_order -o report.pdf
+    """
+    from ..result import load_result
+    from ..study import run
+
+    saved = Path(what) / "result.json"
+    with out.progress() as progress:
+        result = load_result(what) if saved.is_file() else run(what, progress=progress)
+        target = result.report(Path(output or f"{result.name or 'report'}.pdf"))
+    if out.json:
+        out.document({"report": str(target)})
+    elif not out.quiet:
+        out.text(str(target))
+    return DONE
