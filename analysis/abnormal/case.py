@@ -351,8 +351,17 @@ def _replay(
     for ticker in spec.candidates:
         for rec in recordings.values():
             if ticker in rec.unit_of:
-                tracks[ticker] = Track(rec.tape, rec.unit_of[ticker], 0, 0, ar.model[0], ticker)
+                row = rec.unit_of[ticker]
+                tracks[ticker] = Track(_own_peers(rec.tape, row), row, 0, 0, ar.model[0], ticker)
     return StudyReplay(tracks, sample.estimation[1], spec.options, spec.candidates)
+
+
+def _own_peers(tape: Tape, unit: int) -> Tape:
+    """The tape as a candidate sees it that is itself a control share: with the other control shares."""
+    if tape.peer_of is None or (tape.peer_of[unit] >= 0).all():
+        return tape
+    others = tape.peer_of[unit][tape.peer_of[unit] >= 0]
+    return replace(tape, peer_of=np.broadcast_to(others, (len(tape.units), others.size)))
 
 
 def _empty(

@@ -26,8 +26,8 @@ class Verb(NamedTuple):
 VERBS = {
     "run": Verb("Study events: run one or more studies and print what came out.", "run"),
     "report": Verb("Write the PDF report of a study.", "report", "abnormal.present.report"),
-    "regress": Verb("Regress abnormal returns on characteristics of the events.", "regress", "abnormal.regress.cross_section"),
-    "specs": Verb("Specification curve: the same study by every reasonable choice.", "specs", "abnormal.specs"),
+    "regress": Verb("Regress abnormal returns on characteristics of the events.", "regress"),
+    "specs": Verb("Specification curve: the same study by every reasonable choice.", "specs"),
     "power": Verb("Power and true size of the tests on the study's own data.", "power", "abnormal.power"),
     "events": Verb("Look at the event catalogue, check your own, see what else happened.", "events"),
     "fetch": Verb("Fill the price store from Yahoo; opens a connection.", "fetch"),

@@ -178,8 +178,9 @@ def test_the_window_asked_for_sets_the_default_variances(stormy_sample) -> None:
     plain = run("garch", stormy_sample)
     asked = run("garch", stormy_sample, event_window=(-1, 3))
     np.testing.assert_array_equal(asked.noise, plain.noise_for((-1, 3)))
-    # Without one the forecast begins right after the estimation window, the earliest a window can start.
-    np.testing.assert_array_equal(plain.noise, plain.noise_for((-10, -10)))
+    # Without one the forecast begins with the first event window of the sample.
+    first = stormy_sample.event_from
+    np.testing.assert_array_equal(plain.noise, plain.noise_for((first, first)))
     with pytest.raises(SpecError, match="after the estimation window"):
         run("garch", stormy_sample, event_window=(-20, 3))
 

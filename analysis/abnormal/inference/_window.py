@@ -41,7 +41,7 @@ def window_stats(ar: AbnormalReturns, window: Window) -> WindowStats:
 
 def _window_stats(ar: AbnormalReturns, window: Window) -> WindowStats:
     cols = ar.columns(window)
-    block, x, noise = ar.ar[:, cols], ar.x[:, cols], ar.noise[:, cols]
+    block, x, noise = ar.ar[:, cols], ar.x[:, cols], ar.noise_for(window)[:, cols]
     car, c, n, _ = aggregate.window_sums(block, noise, x, ar.g)
     with np.errstate(invalid="ignore", divide="ignore"):
         se = ar.sigma * np.sqrt(c)

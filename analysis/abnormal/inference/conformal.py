@@ -81,7 +81,8 @@ def conformal_interval(ar: AbnormalReturns, window: Window, level: float) -> tup
     return low, high
 
 
-NOT_LINEAR = ("huber", "theil_sen", "lad", "synthetic_control")  # residuals are not linear in y
+# Models whose residuals are not linear in y.
+NOT_LINEAR = ("huber", "theil_sen", "lad", "synthetic_control", "beta_prior")
 
 
 def _unit_effect(ar: AbnormalReturns, i: int, rows: np.ndarray, length: int) -> FloatArray:

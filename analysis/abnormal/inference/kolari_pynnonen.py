@@ -53,7 +53,7 @@ def kp_bmp(ar: AbnormalReturns, window: Window, opt: TestOptions) -> TestResult:
     align = _alignment(form, opt)
     r = correlation_of(ar, window, align)
     de = 1.0 + (n - 1) * r.value
-    if not de > 0:
+    if not de > 1e-12:
         return TestResult.none("kp_bmp", window, NEGATIVE.format(de), form, rbar=r.value)
     t *= float(np.sqrt(max(1.0 - r.value, 0.0) / de))
     extra = {"rbar": r.value, "weighted": r.weighted, "flagged_pairs": r.flagged, "aligned": align}
@@ -91,7 +91,7 @@ def kp_patell(ar: AbnormalReturns, window: Window, opt: TestOptions) -> TestResu
     align = _alignment(form, opt)
     r = correlation_of(ar, window, align)
     de = 1.0 + (n - 1) * r.value
-    if not de > 0:
+    if not de > 1e-12:
         return TestResult.none("kp_patell", window, NEGATIVE.format(de), form, rbar=r.value)
     extra = {"rbar": r.value, "weighted": r.weighted, "flagged_pairs": r.flagged, "aligned": align}
     return by_normal("kp_patell", window, z / np.sqrt(de), n, form, opt, **extra)

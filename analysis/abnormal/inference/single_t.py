@@ -82,7 +82,7 @@ def f_window(ar: AbnormalReturns, window: Window, opt: TestOptions) -> PairResul
     w = window_stats(ar, window)
     cols = ar.columns(window)
     f = np.full(ar.size, np.nan)
-    cov = aggregate.window_covariance(ar.noise[:, cols], ar.x[:, cols], ar.g)
+    cov = aggregate.window_covariance(ar.noise_for(window)[:, cols], ar.x[:, cols], ar.g)
     for i in np.flatnonzero(w.usable):
         have = np.isfinite(w.ar[i])
         a = w.ar[i, have]

@@ -59,7 +59,9 @@ def cut(
         lag=_shifted(tape, unit, rows, inside, -1),
         peers=_peers(tape, unit, rows, inside),
         peer_names=tape.peer_names,
+        peer_of=None if tape.peer_of is None else tape.peer_of[unit],
         rf=None if tape.rf is None else np.where(inside, tape.rf[rows], np.nan),
+        event_from=event_from,
         min_obs=tape.min_obs,
         kind=tape.kind,
     )
@@ -128,6 +130,8 @@ def portfolio(sample: Sample) -> tuple[Sample, tuple[str, ...]]:
             lag=None if part.lag is None else part.lag[:1],
             peers=None if part.peers is None else part.peers[:1],
             peer_names=part.peer_names,
+            peer_of=None if part.peer_of is None else part.peer_of[:1],
+            event_from=part.event_from,
             rf=None if part.rf is None else part.rf[:1],
             min_obs=part.min_obs,
             kind=part.kind,

@@ -314,10 +314,10 @@ def _usable(s: int, t: int, units: Sequence[Ticker], listed: Mapping[Ticker, int
 def _peer_rows(
     units: Sequence[Ticker], peers: Sequence[Ticker], series: Mapping[Ticker, FloatArray]
 ) -> tuple[FloatArray | None, IntArray | None, tuple[str, ...]]:
-    """Control shares (P, T) and, for each unit, the rows of those that are not the unit itself."""
+    """Control shares (P, T) and, for each unit, the rows of those that are not the unit itself (-1 fills up)."""
     if not peers:
         return None, None, ()
     rows = np.stack([series[t] for t in peers])
     choices = [[j for j, p in enumerate(peers) if p != u] for u in units]
-    width = min(len(c) for c in choices)
-    return rows, np.array([c[:width] for c in choices], np.int64), tuple(peers)
+    width = max(len(c) for c in choices)
+    return rows, np.array([c + [-1] * (width - len(c)) for c in choices], np.int64), tuple(peers)

@@ -157,7 +157,7 @@ def _multipliers(model: Model, plan: Layout, basis: Array, mean: Array, slope: A
         u = basis[:, :, columns].sum(axis=2)
         if model.intercept and not model.carried:
             # The forecast is b x, not a + b x: the sum of x itself over the length of its deviations.
-            u = u[:, 1:] + length * np.einsum("dq,dqr->dr", mean, slope.swapaxes(1, 2))
+            u = u[:, 1:] + length * np.einsum("dq,drq->dr", mean, slope)
         out[:, j] = length + np.vecdot(u, u) if u.shape[1] else length
     return out
 

@@ -116,7 +116,8 @@ def ff6(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
 )
 def factors(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
     """Any factor set of the user's own."""
-    names = sample.names
+    # With a factor file `market` is MKT + RF, and a benchmark beside the factors is not one of them.
+    names = tuple(n for n in sample.names if n not in ("market", "industry")) or sample.names
     if not names:
         return no_regressor(sample, "factors", "factors=... (a DataFrame or a file)")
     columns = [np.asarray(sample.column(n)) for n in names]

@@ -99,6 +99,8 @@ def auto(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
     """The market model where the history is long enough for an alpha, without alpha where it is not."""
     if not sample.names:
         return no_regressor(sample, "market", "a benchmark; give benchmark=...")
+    if sample.size == 0:
+        return market(sample, options)
     m = usable_rows(sample, sample.y, sample.x[:, :, :1]).sum(axis=1)
     groups = [(np.flatnonzero(m >= AUTO_MIN), market), (np.flatnonzero(m < AUTO_MIN), market_zero_alpha)]
     parts = [(rows, model(sample.take(rows), options)) for rows, model in groups if rows.size]

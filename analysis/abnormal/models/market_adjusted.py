@@ -10,6 +10,7 @@ import numpy as np
 from ..domain import AbnormalReturns, BoolArray, FloatArray, Sample
 from ..registry import MODELS
 from ._linear import assemble, design, estimation_columns, no_regressor, short_reasons, usable_rows
+from ._spans import compounded
 
 
 def unfitted_residuals(y: FloatArray, x: FloatArray, use: BoolArray) -> FloatArray:
@@ -67,4 +68,4 @@ def peers_ew(sample: Sample, options: Mapping[str, Any]) -> AbnormalReturns:
     """
     if sample.peers is None or sample.peers.shape[2] == 0:
         return no_regressor(sample, "peers_ew", 'peers; give options={"peers": [...]}')
-    return adjusted(sample, "peers_ew", sample.peers.mean(axis=2), options)
+    return adjusted(sample, "peers_ew", compounded(sample, sample.peers).mean(axis=2), options)

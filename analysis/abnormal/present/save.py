@@ -96,7 +96,7 @@ def _replace(target: Path, content: bytes) -> None:
 
 # ------------------------------------------------------------------------------------------------ figures
 
-FIGURES = ("car", "ar", "price", "jump", "placebo", "specs", "power", "timeline", "fit", "scatter", "intraday", "forest")
+FIGURES = "car ar price jump placebo specs power timeline fit scatter intraday forest".split()
 
 
 def _write_figures(result: StudyResult, folder: Path) -> None:

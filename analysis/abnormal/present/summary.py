@@ -25,7 +25,7 @@ ALPHA_SAID = 0.005  # alpha a session above which models differ visibly
 PAIRS_SHOWN, WINDOWS_SHOWN, AVERAGES_SHOWN, TESTS_SHOWN, OTHERS_SHOWN, LINES_SHOWN = 8, 6, 4, 4, 5, 3
 HEAD = 11  # columns of the words at the left margin
 
-Row = Mapping[str, Any]
+Row = Mapping[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +124,8 @@ def _estimate(result: StudyResult) -> Section:
     lines = []
     if console.is_number(v.estimate):
         what = "CAR" if len(result.pairs) == 1 else "average CAR"
-        spread = f", {level} interval {interval(*v.interval)} ({_interval_form(result)})" if _bounded(v.interval) else ""
-        lines.append(f"{what} {console.window(*v.window)} {percent(v.estimate)}{spread}; {_model_words(result)}")
+        ends = f", {level} interval {interval(*v.interval)} ({_interval_form(result)})" if _bounded(v.interval) else ""
+        lines.append(f"{what} {console.window(*v.window)} {percent(v.estimate)}{ends}; {_model_words(result)}")
     if console.is_number(v.p):
         of = f" among n = {count(v.n)}" if console.is_number(v.n) else ""
         least = f" (smallest possible {p_value(v.smallest_p)})" if console.is_number(v.smallest_p) else ""
@@ -172,12 +172,13 @@ def _naive(result: StudyResult) -> list[str]:
         return []
     row = _window_row(result.car, result.verdict.window)
     if row is None or len(result.pairs) != 1:
-        return ["the firms were picked for their moves: every p here is naive, and for several firms there is no repair"]
+        return ["the firms were picked for their moves: every p is naive, and for several firms there is no repair"]
     name, naive = _naive_test(result, row)
     adjusted = row["selection_p"]
     if not console.is_number(adjusted):
         return [f"naive {p_equals(naive)} ({name}): it forgets that the firm was picked for its move"]
-    return [f"naive {p_equals(naive)} ({name}) becomes {p_equals(adjusted)} when the pick of the firm for its move counts"]
+    picked = "when the pick of the firm for its move counts"
+    return [f"naive {p_equals(naive)} ({name}) becomes {p_equals(adjusted)} {picked}"]
 
 
 def _picked(result: StudyResult) -> bool:
@@ -248,7 +249,7 @@ def _jump_line(row: Row, closed: str, named: bool) -> str:
     parts = f"{who}{overnight} overnight {rise} {ran} {retreat} retreat = {total}"
     if named:
         return f"{parts} (log); {edge} {percent(row['peak_gain'])}{back}"
-    rank = f"; no {edge} like it: {p_equals(row['rank_p'])}" if console.is_number(row["rank_p"]) else ""
+    rank = f"; {edge} against those of other days {p_equals(row['rank_p'])}" if console.is_number(row["rank_p"]) else ""
     return f"{parts} log points; {edge} {percent(row['peak_gain'])}, closed {closed}{back}{rank}"
 
 
@@ -270,7 +271,7 @@ def _windows(result: StudyResult) -> Section:
         Column("interval", f"{100 * (1 - result.spec.level):g}% interval (t)"), Column("p", "t p", "p"),
         Column("sq_p", "SQ p", "p"), Column("conformal_p", "conformal p", "p"), Column("placebo", "placebo p (n)"),
     ]  # fmt: skip
-    selection = result.car["selection_p"].notna().any() if "selection_p" in result.car else False
+    selection = bool(result.car["selection_p"].notna().any()) if "selection_p" in result.car else False
     if selection:
         columns.append(Column("selection_p", "selection p", "p"))
     frame = result.car.to_dict("records")
@@ -280,7 +281,8 @@ def _windows(result: StudyResult) -> Section:
 
 
 def _window_cells(row: Row, selection: bool) -> tuple[Any, ...]:
-    placebo = f"{p_value(row['placebo_p'])} ({count(row['placebo_n'])})" if console.is_number(row["placebo_p"]) else "n/a"
+    placebo = f"{p_value(row['placebo_p'])} ({count(row['placebo_n'])})"
+    placebo = placebo if console.is_number(row["placebo_p"]) else console.NONE
     ends = interval(row["ci_low"], row["ci_high"])
     cells = (
         console.window(row["window_start"], row["window_end"]), row["car"], ends, row["p"], row["sq_p"],
@@ -315,7 +317,7 @@ def _averages(result: StudyResult) -> Section:
         return Section("")
     columns = (
         Column("window", "Average"), Column("caar", "CAAR", "percent"),
-        Column("interval", f"{100 * (1 - result.spec.level):g}% interval"), Column("n", "pairs", "count"),
+        Column("interval", f"{100 * (1 - result.spec.level):g}% interval (t)"), Column("n", "pairs", "count"),
         Column("n_eff", "effective", "number", 1), Column("caar_weighted", "precision-weighted", "percent"),
     )  # fmt: skip
     rows = [
@@ -391,7 +393,9 @@ def _trend_sentence(result: StudyResult) -> list[str]:
     pairs = result.pairs
     if pairs.empty or "alpha" not in pairs or not pairs["alpha"].notna().any():
         return []
-    worst = pairs.loc[pairs["drift"].idxmax()] if pairs["drift"].notna().any() else pairs.iloc[0]
+    worst = (
+        pairs.iloc[int(np.nanargmax(pairs["drift"].to_numpy(float)))] if pairs["drift"].notna().any() else pairs.iloc[0]
+    )
     alpha, ratio = worst["alpha"], worst["drift"]
     if not console.is_number(alpha):
         return []
@@ -459,7 +463,8 @@ def _checks(result: StudyResult) -> Section:
     told = [r for r in failed if r["check"] not in SAID_ABOVE]
     lines = [f"{r['check']}: {_first_clause(str(r['sentence']))}" for r in told[:LINES_SHOWN]]
     rest = [str(r["check"]) for r in told[LINES_SHOWN:]]
-    return Section("Failed", tuple([*lines, f"and {listed(rest)} (see checks)"] if rest else lines), most=1)
+    lines += [f"and {listed(rest)} (see checks)"] if rest else []
+    return Section("Failed", tuple(lines), most=1 if len(result.pairs) > 1 else 2)
 
 
 def _first_clause(sentence: str) -> str:

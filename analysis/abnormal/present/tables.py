@@ -110,7 +110,7 @@ class Table:
         left = len(self.rows) - n
         if left <= 0:
             return self
-        return replace(self, rows=self.rows[:n], notes=(*self.notes, f"and {console.plural(left, f'more {word}')}"))
+        return replace(self, rows=self.rows[:n], notes=(f"and {console.plural(left, f'more {word}')}", *self.notes))
 
 
 # ------------------------------------------------------------------------------------------------ one table, many forms
@@ -162,7 +162,7 @@ def _markdown(table: Table) -> str:
 
 def _html(table: Table) -> str:
     def row(tag: str, cells: Iterable[str]) -> str:
-        style = [' style="text-align:right"' if c.align == "right" else ' style="text-align:left"' for c in table.columns]
+        style = [f' style="text-align:{c.align}"' for c in table.columns]
         return "<tr>" + "".join(f"<{tag}{s}>{html.escape(v)}</{tag}>" for s, v in zip(style, cells)) + "</tr>"
 
     caption = f"<caption>{html.escape(table.title)}</caption>" if table.title else ""
@@ -256,7 +256,8 @@ def rich_table(table: Table) -> RichTable:
     from rich.table import Table as Rich
     from rich.text import Text
 
-    out = Rich(title=Text(table.title) if table.title else None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    title = Text(table.title) if table.title else None
+    out = Rich(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False, show_edge=False)
     for c in table.columns:
         out.add_column(Text(c.title), justify=c.align, overflow="fold", no_wrap=c.align == "right")
     for row in table.cells():
@@ -267,12 +268,14 @@ def rich_table(table: Table) -> RichTable:
 # ------------------------------------------------------------------------------------------------ out of a result
 
 _PERCENT = (
-    "ret expected ar se car ci_low ci_high caar caar_weighted aar bhar bhar_model sigma alpha overnight rise retreat "
-    "total peak_gain estimate mde"
+    "ret expected ar car ci_low ci_high caar caar_weighted aar bhar bhar_model alpha overnight rise retreat total "
+    "peak_gain estimate"
 ).split()
+_SHARES = "se sigma mde give_back".split()  # percentages without a sign
 _COUNTS = (
     "n n_est n_obs offset window_start window_end contam_est distance placebo_n sq_m rank_n selection_n sign direction"
 ).split()
+_NUMBERS = "t df r2 statistic beta drift n_eff rbar_w robust_z prev_close open high low close".split()
 _DATES = "session est_first est_last placebo_first placebo_last".split()
 _HEADS = {
     "event_id": "event", "car": "CAR", "caar": "CAAR", "aar": "AAR", "ar": "AR", "bhar": "BHAR", "se": "s.e.",
@@ -285,8 +288,8 @@ def column_of(name: str) -> Column:
     head = _HEADS.get(name, name.replace("_", " "))
     if name in _PERCENT:
         return Column(name, head, "percent")
-    if name == "give_back" or name == "r2":
-        return Column(name, head, "share" if name == "give_back" else "number")
+    if name in _SHARES:
+        return Column(name, head, "share")
     if name == "p" or name.endswith("_p"):
         return Column(name, head, "p")
     if name in _COUNTS:
@@ -297,9 +300,7 @@ def column_of(name: str) -> Column:
         return Column(name, head, "money")
     if name in ("passed", "same_sign", "same_session", "same_story", "in_estimation"):
         return Column(name, head, "flag")
-    if name in ("t", "df", "statistic", "beta", "drift", "n_eff", "rbar_w", "robust_z") or name.startswith("beta_"):
-        return Column(name, head, "number")
-    if name in ("prev_close", "open", "high", "low", "close"):
+    if name in _NUMBERS or name.startswith("beta_"):
         return Column(name, head, "number")
     return Column(name, head)
 
@@ -391,9 +392,7 @@ def latex_table(result: StudyResult, name: str = "car", **options: Any) -> str:
 # ------------------------------------------------------------------------------------------------ publication layout
 
 
-def _publication(
-    result: StudyResult, name: str, bracket: bool, stars: bool, digits: int, title: str | None
-) -> Table:
+def _publication(result: StudyResult, name: str, bracket: bool, stars: bool, digits: int, title: str | None) -> Table:
     """Windows side by side; below each estimate its standard error or interval."""
     frame = getattr(result, name)
     windows = list(dict.fromkeys(zip(frame["window_start"], frame["window_end"])))
@@ -412,7 +411,8 @@ def _publication(
     return Table(heading, tuple(heads), tuple(rows), _publication_notes(result, name, bracket, stars))
 
 
-Rows = dict[tuple[int, int], Mapping[str, Any]]
+Row = Mapping[Any, Any]
+Rows = dict[tuple[int, int], Row]
 
 
 def _groups(frame: pd.DataFrame, name: str) -> list[tuple[str, Rows]]:
@@ -427,7 +427,7 @@ def _groups(frame: pd.DataFrame, name: str) -> list[tuple[str, Rows]]:
     return blocks
 
 
-def _estimate(row: Mapping[str, Any] | None, name: str, stars: bool, digits: int) -> str:
+def _estimate(row: Row | None, name: str, stars: bool, digits: int) -> str:
     if row is None or not console.is_number(row[name]):
         return ""
     mark = _stars(row.get("p")) if stars else ""
@@ -438,7 +438,7 @@ def _stars(p: Any) -> str:
     return "*" * sum(p < limit for limit in (0.10, 0.05, 0.01)) if console.is_number(p) else ""
 
 
-def _precision(row: Mapping[str, Any] | None, bracket: bool, digits: int) -> str:
+def _precision(row: Row | None, bracket: bool, digits: int) -> str:
     if row is None or not console.is_number(row["se"]):
         return ""
     if bracket:

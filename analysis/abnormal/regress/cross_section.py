@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..domain import AbnormalReturns, Excluded, IntArray, TestOptions, TestStatus, Window
-from ..errors import RequestError, UnknownName
+from ..errors import UnknownName
 from ..inference._correlation import design_effect
 from ..inference._window import distinct_dates, window_stats
 from ..kernel import aggregate, sandwich

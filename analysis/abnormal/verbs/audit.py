@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..cli import DONE
-from .common import Output, common_options
+from .common import Output, common_options, load_studies, settings_option
 
 if TYPE_CHECKING:
     from ..inputs.audit import Finding
@@ -16,21 +16,19 @@ if TYPE_CHECKING:
 @click.command("audit", short_help="What is wrong with a study's prices.")
 @click.argument("studies", nargs=-1, metavar="STUDY...")
 @click.option("--rules", "list_rules", is_flag=True, help="List what is looked for.")
+@settings_option
 @common_options
-def command(out: Output, studies: tuple[str, ...], list_rules: bool) -> int:
+def command(out: Output, studies: tuple[str, ...], list_rules: bool, settings: tuple[str, ...]) -> int:
     """What is wrong with a study's prices, before any estimate: ticker, date, rule, and what it does to the study.
 
     Nothing is repaired. With --strict exit 1 where something cannot be (weight "fault").
     """
     if list_rules:
         return _rules(out)
-    if not studies:
-        raise click.UsageError("give a STUDY (`abnormal run --list` shows the bundled ones)")
     from ..inputs.audit import audit
-    from ..inputs.studyfile import load_study
     from ..request import settle
 
-    asked = [settle(load_study(name)) for name in studies]
+    asked = [settle(study) for study in load_studies(studies, settings)]
     findings = list(dict.fromkeys(f for request in asked for f in audit(request)))
     if out.json:
         out.document({"findings": [_record(f) for f in findings]})

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -18,6 +18,7 @@ from ..cli import DONE, FELL_SHORT
 from .group import colour_wanted, say
 
 if TYPE_CHECKING:
+    from ..inputs.studyfile import Study
     from ..present.tables import Table
 
 SCHEMA_VERSION = 1
@@ -42,6 +43,25 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         verb = option(verb)
     return verb
+
+
+settings_option = click.option(
+    "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Change a key of the study file (repeatable)."
+)
+
+store_option = click.option(
+    "--store", "folder", metavar="DIR", help="The store (default: $ABNORMAL_STORE, else the user's data folder)."
+)
+
+
+def load_studies(names: Sequence[str], settings: Sequence[str] = ()) -> list[Study]:
+    """Studies by name or path, with the keys --set changes; all are read before anything runs."""
+    from ..inputs.studyfile import load_study, with_settings
+
+    if not names:
+        raise click.UsageError("give a STUDY; `abnormal run --list` shows the bundled ones")
+    studies = [load_study(name) for name in names]
+    return [with_settings(study, settings) for study in studies] if settings else studies
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,25 +216,30 @@ def _lines(event: Event) -> list[str]:
     def labelled(head: str, text: Any) -> list[str]:
         return console.wrap(console.pad(head, 14) + str(text), indent=14) if text not in ("", None, ()) else []
 
-    when = f"{event.at.isoformat(sep=' ')} {event.timezone}".strip() if event.at else f"{event.day} {event.timezone}".strip()
-    hint = "" if event.session_hint == "unknown" else f", {event.session_hint.replace('_', ' ')} {event.session_market}".rstrip()
     lines = [event.title or event.id, *labelled("id", event.id), *labelled("kind", event.kind)]
-    lines += labelled("when", f"{when} (known to the {event.precision}{hint})")
+    lines += labelled("when", _when(event))
     for head, text in (
         ("effective", event.effective_date), ("until", event.date_end), ("jurisdiction", event.jurisdiction),
-        ("story", event.cluster), ("status", " ".join(x for x in (event.status, event.confidence and f"(confidence {event.confidence})") if x)),
-        ("expected", _expected(event)),
+        ("story", event.cluster), ("status", event.status),
+        ("confidence", event.confidence), ("expected", _expected(event)),
     ):  # fmt: skip
         lines += labelled(head, text)
     for link, told in zip(event.tickers, _sessions(event)):
         sign = {1: ", expected up", -1: ", expected down"}.get(link.sign, "")
-        first = f"; first session {told['session']} ({told['reaction_class']})" if told["session"] else f"; {told['why']}"
-        lines += labelled("ticker", f"{link.ticker} {link.role}{sign}".rstrip() + first)
+        first = f"first session {told['session']} ({told['reaction_class']})" if told["session"] else told["why"]
+        lines += labelled("ticker", f"{link.ticker} {link.role}{sign}".rstrip() + f"; {first}")
     lines += labelled("attributes", "; ".join(f"{name} = {value}" for name, value in event.attributes.items()))
     for item in event.known_confounders:
         lines += labelled("confounder", item)
     lines += [console.pad("source", 14) + address for address in event.sources]
     return lines + labelled("notes", event.notes)
+
+
+def _when(event: Event) -> str:
+    """The time with its zone, or the day, and how well it is known."""
+    at = event.day.isoformat() if event.at is None else event.at.isoformat(sep=" ")
+    hint = "" if event.session_hint == "unknown" else f", {event.session_hint.replace('_', ' ')} {event.session_market}"
+    return f"{at} {event.timezone}".rstrip() + f" (known to the {event.precision}{hint.rstrip()})"
 
 
 def _expected(event: Event) -> str:

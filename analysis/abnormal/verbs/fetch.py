@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .common import Output, Progress, common_options
+from .common import Output, Progress, common_options, store_option
 
 if TYPE_CHECKING:
     from ..inputs.fetching import FetchReport, Outcome
@@ -26,11 +26,9 @@ _MARGIN = 10
 @click.option("--start", type=_DATE, metavar="DATE", help="First day (default: ten years back; what a STUDY needs).")
 @click.option("--end", type=_DATE, metavar="DATE", help="Last day (default: the last finished session).")
 @click.option("--freq", type=click.Choice(["1d", "1h", "30m", "15m", "5m", "2m", "1m"]), help="Length of a bar.")
-@click.option("--store", "folder", metavar="DIR", help="The store (default: $ABNORMAL_STORE, else the user's data folder).")
+@store_option
 @common_options
-def command(
-    out: Output, what: tuple[str, ...], start: Any, end: Any, freq: str | None, folder: str | None
-) -> int:
+def command(out: Output, what: tuple[str, ...], start: Any, end: Any, freq: str | None, folder: str | None) -> int:
     """Fill the price store from Yahoo through yfinance; what is there already is not asked for again.
 
     \b

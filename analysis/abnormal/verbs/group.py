@@ -127,7 +127,7 @@ def message_and_tip(text: str) -> tuple[str, str]:
     for mark in ("; type: ", " If it is right, type: "):
         message, found, tip = text.rpartition(mark)
         if found and "\n" not in tip:
-            return message, tip
+            return message.rstrip(".;"), tip
     return text, ""
 
 

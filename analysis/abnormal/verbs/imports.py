@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..cli import DONE
-from .common import Output, common_options
+from .common import Output, common_options, store_option
 
 
 @click.command("import", short_help="Put bars from a file into the price store.")
@@ -20,7 +20,7 @@ from .common import Output, common_options
 @click.option("--currency", metavar="CODE", help="Currency of the prices, as HKD.")
 @click.option("--source", metavar="TEXT", help="Where the bars come from (default: the name of the file).")
 @click.option("--replace", "replace_", is_flag=True, help="Replace what the store holds instead of joining it.")
-@click.option("--store", "folder", metavar="DIR", help="The store (default: $ABNORMAL_STORE, else the user's data folder).")
+@store_option
 @common_options
 def command(
     out: Output, file: str, ticker: str | None, freq: str | None, timezone: str | None, currency: str | None,
@@ -47,7 +47,7 @@ def command(
             out.note(f"{name}: {note}")
         reports.append(store.write(replace(one, ticker=name, meta=meta), source=source or "", merge=not replace_))
     if out.json:
-        names = ("ticker", "freq", "total", "added", "same", "kept", "filled", "readjusted", "rebased", "first", "last", "digest")
+        names = "ticker freq total added same kept filled readjusted rebased first last digest".split()
         out.document({"imported": [{n: getattr(r, n) for n in names} | {"revised": len(r.revised)} for r in reports]})
     elif not out.quiet:
         out.text("\n".join(map(str, reports)))

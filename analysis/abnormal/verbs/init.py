@@ -45,7 +45,7 @@ models = ["market", "market_adjusted", "mean"]
 
 EVENTS = """\
 event_id,ticker,date,session_hint,kind,title,sources
-minimax-lockup-2026,0100.HK,2026-07-09,pre_open,lockup_expiration,MiniMax six-month lock-up of early holders ends,https://www.hkexnews.hk/
+minimax-lockup-2026,0100.HK,2026-07-09,pre_open,lockup_expiration,MiniMax six-month lock-up of early holders ends,https://www.nbd.com.cn/articles/2026-07-09/4464881.html
 """
 
 

@@ -67,7 +67,8 @@ def _list(out: Output, methods: list[Method]) -> None:
 
     for kind in dict.fromkeys(m.kind for m in methods):
         rows = tuple((m.name, m.title.rstrip("."), ", ".join(m.variants)) for m in methods if m.kind == kind)
-        out.table(Table("", (Column("name", f"{kind.capitalize()}s"), Column("title", "What"), Column("variants")), rows))
+        columns = (Column("name", f"{kind.capitalize()}s"), Column("title", "What"), Column("variants"))
+        out.table(Table("", columns, rows))
         out.text("")
     out.note("abnormal methods NAME tells the formula, paper and assumptions of one")
 

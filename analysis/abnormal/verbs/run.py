@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..cli import DONE, offered
-from .common import Output, common_options
+from .common import Output, common_options, load_studies, settings_option
 from .group import colour_wanted, tell
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ class Asked:
 @click.option("--benchmark", metavar="TICKER", multiple=True, help="Benchmark; repeat it for an equal-weighted basket.")
 @click.option("--model", metavar="NAME", help="Model of expected returns (`abnormal methods`).")
 @click.option("--estimation", nargs=2, type=int, metavar="A B", help="Estimation window in sessions, as -260 -11.")
-@click.option("--window", "windows", nargs=2, type=int, metavar="A B", multiple=True, help="Event window; first = headline.")
+@click.option("--window", "windows", nargs=2, type=int, metavar="A B", multiple=True, help="Window; first = headline.")
 @click.option("--factors", metavar="FILE", help="Kenneth French library file of factor returns.")
-@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Change a key of the study file.")
+@settings_option
 @click.option("-o", "--output", metavar="DIR", help="Write result.json, tables, figures and manifest there.")
 @click.option("--no-figures", is_flag=True, help="With -o: leave the figures out.")
 @click.option("--report", is_flag=True, help="Also write the PDF report (into DIR, else here).")
@@ -87,7 +87,7 @@ def command(
 def _asked(studies: Sequence[str], settings: Sequence[str], given: dict[str, Any]) -> list[Asked]:
     """Every study with the options laid over it, all read before any is run."""
     from ..inputs.providers.files import Returns
-    from ..inputs.studyfile import load_study, with_settings
+    from ..inputs.studyfile import with_settings
 
     if given["prices"] and given["returns"]:
         raise click.UsageError("--prices and --returns exclude each other: give one of them")
@@ -95,7 +95,7 @@ def _asked(studies: Sequence[str], settings: Sequence[str], given: dict[str, Any
         raise click.UsageError("--events takes the place of a STUDY: give one of them")
     if not studies and not given["events"]:
         raise click.UsageError("nothing to run: give a STUDY (`abnormal run --list`), or --events and --prices")
-    chosen = [load_study(name) for name in studies] or [_from_options(given["events"])]
+    chosen = load_studies(studies) if studies else [_from_options(given["events"])]
     changed = [_with_options(study, given) for study in chosen]
     final = [with_settings(study, settings) if settings else study for study in changed]
     prices = Returns(given["returns"]) if given["returns"] else None
@@ -179,14 +179,16 @@ def _print(results: Sequence[StudyResult], asked: int, out: Output) -> None:
         else:
             out.document({"studies": [r.to_dict() for r in results]})
         return
+    if out.quiet:
+        out.text("\n".join(r.verdict.sentence for r in results))
+        return
+    rule = "\n" + "-" * 100 + "\n"
     for i, result in enumerate(results):
-        if i:
-            out.text("\n" + "-" * 100 + "\n" if not out.quiet else "")
-        out.text(result.verdict.sentence if out.quiet else styled(result))
-    if len(results) > 1 and not out.quiet:
+        out.text(f"{rule}\n{styled(result)}" if i else styled(result))
+    if len(results) > 1:
         from ..present.tables import comparison_table
 
-        out.text("\n" + "-" * 100 + "\n")
+        out.text(rule)
         out.table(comparison_table(results))
 
 
@@ -222,8 +224,7 @@ def shortfalls(result: StudyResult) -> list[str]:
 
 
 def _list(out: Output) -> int:
-    from ..inputs.studyfile import load_study
-    from ..inputs.studyfile import bundled_studies
+    from ..inputs.studyfile import bundled_studies, load_study
     from ..present.tables import Column, Table
 
     rows = [(name, load_study(name)) for name, _ in bundled_studies()]

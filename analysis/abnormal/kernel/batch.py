@@ -1,0 +1,213 @@
+"""The event study of very many events: residuals, CARs and what the tests need of them, streamed in blocks.
+
+    order    events by date, then security: whatever order they came in, they are worked on in this one
+    dates    what the events of a date share: basis of the design, variance multiplier        batch_dates.py
+    blocks   gather rows, take the model off, sums                                            batch_fit.py
+    ranks    column sums of ranks                                                             batch_ranks.py
+    pairs    correlation sums over all pairs whose windows meet                               batch_comove.py
+
+A block of a few hundred events fits the second-level cache; numpy lets go of the interpreter in every step, so threads
+take stretches of dates. No number depends on blocks, threads or the order of the events: rows are computed one by one or
+in products whose shape the data fix, rank sums are exact, everything else is summed date by date in one order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .batch_comove import MIN_COMMON, ByDate, ByPair, Comovement, apart, cheaper_by_pair
+from .batch_dates import Layout, Model, Window, coefficients, layout
+from .batch_fit import DENSE, Atom, Block, Fitter, Workspace, fitter
+from .batch_ranks import rank_sums
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+CHUNK = 192  # events held at once: their rows and as many scratch rows stay in a second-level cache of 1 MB
+ATOM = 256  # events of one date taken together, whatever the chunk
+TABLE_CELLS = 300_000  # cells of the tables of dates held at once
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankSums:
+    """Sums of ranks over `n` complete events, by column: estimation sessions, then event sessions (M + L,)."""
+
+    sums: Array
+    n: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comoving:
+    """rho[d]: sum of residual correlations over pairs of events d sessions apart; pairs[d]: how many pairs there are.
+
+    Pairs with fewer than 30 common sessions count 0; `flagged` says how many of each distance did.
+    """
+
+    rho: Array
+    pairs: Array
+    flagged: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """What became of E events, in the order they were given; NaN where `clean` is False.
+
+    clean (E,): inside the series, complete, not an exact fit; the others are for the pair-by-pair path. sigma, r2 (E,),
+    coef (E, 1 + q), car, se (E, windows), up (E,): positive residuals, m estimation rows, df degrees of freedom. order
+    (n,): the clean events by date and security, the order in which sums over events are taken.
+    """
+
+    clean: Mask
+    order: Index
+    m: int
+    df: int
+    sigma: Array
+    car: Array
+    se: Array
+    up: Index
+    coef: Array | None
+    r2: Array | None
+    ar: Array | None
+    ranks: tuple[RankSums, ...]
+    comoving: Comoving | None
+
+    @property
+    def scar(self) -> Array:
+        """(E, windows) CAR over its forecast error."""
+        return self.car / self.se
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """By-products worth their time only where a test or a table asks for them."""
+
+    ranks: bool = True
+    signs: bool = True
+    comovement: bool = True
+    coefficients: bool = True
+    abnormal_returns: bool = False
+
+
+def run_batch(
+    returns: Array,
+    model: Model,
+    security: Index,
+    position: Index,
+    *,
+    estimation: Window,
+    windows: Sequence[Window],
+    wanted: Wanted | None = None,
+    threads: int = 1,
+    chunk: int = CHUNK,
+) -> Batch:
+    """Estimate and sum up many events on complete rows.
+
+    Parameters
+    ----------
+    returns : (S, T) decimal returns, security-major; NaN where there is none.
+    model : regressors common to all securities, and what the forecast carries.
+    security, position : (E,) row of `returns` and column of day 0.
+    estimation, windows : offsets in sessions, both ends included; windows follow the estimation window.
+    wanted : by-products; all but single abnormal returns by default.
+    threads, chunk : how the work is cut; no number depends on them.
+
+    Returns
+    -------
+    Batch
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> market = rng.normal(0, 0.01, 300)
+    >>> returns = market + rng.normal(0, 0.02, (5, 300))
+    >>> batch = run_batch(returns, Model(market[None]), np.arange(5), np.full(5, 280), estimation=(-250, -11),
+    ...                   windows=[(-1, 1)])
+    >>> batch.car.shape, batch.m, batch.df
+    ((5, 1), 240, 238)
+    """
+    plan = layout(estimation, tuple(windows))
+    return _Run.over(returns, model, plan, security, position, wanted or Wanted(), chunk).carried_out(threads)
+
+
+# ------------------------------------------------------------------------------------------------ one run
+
+
+@dataclass(slots=True, eq=False)
+class _Run:
+    """Events sorted by date (`order` gives their places as they came), and the arrays their numbers go into."""
+
+    fit: Fitter
+    wanted: Wanted
+    chunk: int
+    size: int
+    order: Index
+    security: Index
+    position: Index
+    dates: Index  # distinct sessions, ascending
+    edges: Index  # sorted events edges[d]..edges[d + 1] belong to date d
+    reach: int  # dates at most so far apart are correlated
+    sparse: bool
+    out: dict[str, NDArray] = field(default_factory=dict)
+
+    @classmethod
+    def over(cls, fit: Fitter, security: Index, position: Index, wanted: Wanted, chunk: int) -> _Run:
+        plan, (s, t) = fit.plan, fit.returns.shape
+        first = position + plan.low
+        order = np.flatnonzero((first >= 0) & (first + plan.width <= t))
+        order = order[np.argsort(position[order] * s + security[order], kind="stable")]
+        dates, starts = np.unique(position[order], return_index=True)
+        edges = np.append(starts, order.size)
+        reach = max(min(plan.reach, plan.m - MIN_COMMON), 0)
+        sparse = wanted.comovement and cheaper_by_pair(dates, np.diff(edges), reach)
+        return cls(fit, wanted, chunk, position.size, order, security[order], position[order], dates, edges, reach, sparse)
+
+    def carried_out(self, threads: int) -> Batch:
+        self._allocate()
+        stretches = self._stretches(threads)
+        if len(stretches) == 1:
+            parts = [self._stretch(*stretches[0])]
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                parts = list(pool.map(lambda s: self._stretch(*s), stretches))
+        return self._collected(parts)
+
+    def _allocate(self) -> None:
+        e, plan, want = self.size, self.fit.plan, self.wanted
+        w = len(plan.events)
+        columns: dict[str, tuple[int, ...]] = {"sigma": (e,), "car": (e, w), "se": (e, w)}
+        if want.coefficients:
+            columns |= {"coef": (e, self.fit.coefficients), "r2": (e,)}
+        if want.abnormal_returns:
+            columns["ar"] = (e, plan.width - plan.m)
+        self.out = {name: np.full(shape, np.nan) for name, shape in columns.items()}
+        self.out["up"] = np.zeros(e if want.signs else 0, np.int32)
+        self.out["clean"] = np.zeros(e, bool)
+
+    def _stretches(self, threads: int) -> list[tuple[int, int]]:
+        """Ranges of dates of about equal size: one for one thread, else three a thread."""
+        pieces = 1 if threads <= 1 else 3 * threads
+        cuts = np.searchsorted(self.edges, np.linspace(0, self.order.size, pieces + 1)[1:-1])
+        ends = np.unique(np.concatenate([[0], cuts, [self.dates.size]])).tolist()
+        return list(zip(ends[:-1], ends[1:])) or [(0, 0)]
+
+    def _stretch(self, first: int, stop: int) -> tuple[list[RankSums], int, Array | None]:
+        """Work off dates first..stop; before them the dates their pairs reach back to, for residuals only."""
+        plan = self.fit.plan
+        warm = first
+        if self.wanted.comovement and stop > first:
+            warm = int(np.searchsorted(self.dates, self.dates[first] - self.reach))
+        space = Workspace(self.chunk + ATOM, plan.width)
+        kind: type[Comovement] = ByPair if self.sparse else ByDate
+        pairs = kind(self.dates[warm:stop], plan.m, self.reach) if self.wanted.comovement else None
+        ranks = RankTally(plan, space.rows) if self.wanted.ranks else None
+        for low, high, blocks in self._blocks(warm, stop):
+            shared = self.fit.tables(self.dates[low:high])
+            for atoms in blocks:
+                rows = slice(int(self.edges[low]) + atoms[0].start, 0)
