@@ -138,19 +138,24 @@ def _operator(ar: AbnormalReturns, i: int, x: FloatArray) -> FloatArray | None:
     m, k = x.shape
     if k == 0:
         return np.zeros((0, m))
-    if ar.fitted[i]:
-        return np.asarray(np.linalg.pinv(x), float)
     refit = ar.refit.get(ar.model[i])
     if refit is None:
         return None
-    # Residuals of unit returns are the rows of I - X fit, whatever rule the model uses for its coefficients.
-    ones = np.ones((m, m), bool)
-    unit = refit(np.eye(m), np.broadcast_to(x, (m, m, k)), ones).T
-    fit = np.asarray(np.linalg.lstsq(x, np.eye(m) - unit, rcond=None)[0], float)
-    probe = np.cos(np.arange(m, dtype=float))
-    direct = refit(probe[None, :], x[None], ones[:1])[0]
-    linear = np.allclose(direct, probe - x @ (fit @ probe), rtol=0, atol=1e-8)
-    return fit if linear else None
+
+    def residuals(y: FloatArray) -> FloatArray:
+        rows = y.shape[0]
+        return refit(y, np.broadcast_to(x, (rows, m, k)), np.ones((rows, m), bool))
+
+    a, b = np.cos(np.arange(m, dtype=float)), np.sin(np.arange(m, dtype=float) ** 2)
+    ra, rb, both = residuals(np.stack([a, b, a + b]))
+    if not np.allclose(ra + rb, both, rtol=0, atol=1e-9):
+        return None
+    least_squares = np.asarray(np.linalg.pinv(x), float)
+    if np.allclose(ra, a - x @ (least_squares @ a), rtol=0, atol=1e-9):
+        return least_squares
+    # Residuals of unit returns are the columns of I - X fit, whatever linear rule the model has for its coefficients.
+    unit = residuals(np.eye(m)).T
+    return np.asarray(np.linalg.lstsq(x, np.eye(m) - unit, rcond=None)[0], float)
 
 
 def _as_fitted(ar: AbnormalReturns, window: Window, rows: IntArray, use: IntArray) -> Parts | str:

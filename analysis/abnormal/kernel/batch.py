@@ -197,17 +197,71 @@ class _Run:
         ends = np.unique(np.concatenate([[0], cuts, [self.dates.size]])).tolist()
         return list(zip(ends[:-1], ends[1:])) or [(0, 0)]
 
-    def _stretch(self, first: int, stop: int) -> tuple[list[RankSums], int, Array | None]:
+    def _stretch(self, first: int, stop: int) -> _Part:
         """Work off dates first..stop; before them the dates their pairs reach back to, for residuals only."""
-        plan = self.fit.plan
+        plan, want = self.fit.plan, self.wanted
         warm = first
-        if self.wanted.comovement and stop > first:
+        if want.comovement and stop > first:
             warm = int(np.searchsorted(self.dates, self.dates[first] - self.reach))
-        space = Workspace(self.chunk + ATOM, plan.width)
+        rows = self.chunk + ATOM
+        space = Workspace(rows, plan.width)
+        tallies = [RankTally(plan.m, columns, rows) for columns in plan.events] if want.ranks else []
         kind: type[Comovement] = ByPair if self.sparse else ByDate
-        pairs = kind(self.dates[warm:stop], plan.m, self.reach) if self.wanted.comovement else None
-        ranks = RankTally(plan, space.rows) if self.wanted.ranks else None
-        for low, high, blocks in self._blocks(warm, stop):
+        pairs = kind(self.dates[warm:stop], plan.m, self.reach) if want.comovement else None
+        for low, high in self._tables(warm, first, stop):
             shared = self.fit.tables(self.dates[low:high])
-            for atoms in blocks:
-                rows = slice(int(self.edges[low]) + atoms[0].start, 0)
+            for start, atoms in self._blocks(low, high):
+                events = slice(start, start + atoms[-1].stop)
+                block = self.fit.block(self.security[events], self.position[events], atoms, shared, space)
+                place = self.order[events]
+                if not block.clean.all():
+                    block, atoms, keep = cleaned(block, atoms)
+                    place = place[keep]
+                if pairs is not None:
+                    pairs.add(block, atoms, low - warm)
+                if low >= first:
+                    self._keep(place, block, atoms, shared)
+                    for tally in tallies:
+                        tally.add(block.e)
+        sums = None if pairs is None else pairs.corrected()[first - warm :]
+        return _Part([RankSums(t.sums, t.n) for t in tallies], sums, 0 if pairs is None else pairs.counts[first - warm :])
+
+    def _tables(self, warm: int, first: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Ranges of dates whose tables are held at once."""
+        plan = self.fit.plan
+        step = max(1, TABLE_CELLS // (max(self.fit.model.k, 1) * plan.width))
+        for a, b in ((warm, first), (first, stop)):
+            for low in range(a, b, step):
+                yield low, min(low + step, b)
+
+    def _blocks(self, low: int, high: int) -> Iterator[tuple[int, list[Atom]]]:
+        """First event and atoms of each block: whole atoms, together about `chunk` events. Starts count from the block."""
+        base, atoms = int(self.edges[low]), []
+        for d in range(low, high):
+            start, stop = int(self.edges[d]), int(self.edges[d + 1])
+            for a in range(start, stop, ATOM):
+                b = min(a + ATOM, stop)
+                atoms.append(Atom(a - base, b - base, d - low, b == stop))
+                if b - base >= self.chunk:
+                    yield base, atoms
+                    base, atoms = b, []
+        if atoms:
+            yield base, atoms
+
+    def _keep(self, place: Index, block: Block, atoms: list[Atom], shared: Tables) -> None:
+        """Write what the block came to at the places of its events."""
+        out, want, plan, model = self.out, self.wanted, self.fit.plan, self.fit.model
+        date = dates_of(atoms)
+        rss = block.rss - block.total**2 / plan.m if model.centred else block.rss
+        sigma = np.sqrt(rss / (plan.m - model.df_lost))
+        out["clean"][place] = True
+        out["sigma"][place] = sigma
+        out["car"][place] = block.car
+        out["se"][place] = sigma[:, None] * np.sqrt(shared.c[date])
+        if want.signs:
+            out["up"][place] = np.count_nonzero(block.e[:, : plan.m] > 0.0, axis=1)
+        if want.abnormal_returns:
+            out["ar"][place] = block.e[:, plan.m :]
+        if want.coefficients:
+            out["coef"][place] = coefficients(model, plan, block, shared, date)
+            out["r2"][place] = explained(model, block)

@@ -15,33 +15,58 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
-def rank_sums(values: Array, keys: Index, columns: Index, weights: Array) -> Array:
-    """Sum over the rows of values (n, L), all finite, of their ranks within the row (1 = smallest, ties averaged): (L,).
+class RankTally:
+    """Adds up ranks over blocks of rows: the first `m` columns together with `event` columns, ties averaged.
 
-    keys (n, L) is room to work in, columns (n, L) the column numbers 0..L-1, weights (n, L) the ranks 1..L. Sums of
-    ranks are halves of whole numbers: exact, whatever the order of the rows.
+    `sums` (M + L,) are halves of whole numbers, exact whatever the order of the rows; `n` counts the rows.
     """
-    n, length = values.shape
-    low = (1 << length.bit_length()) - 1
-    # Adding zero turns -0.0 into 0.0, so that the two count as equal.
-    np.add(values, 0.0, out=keys.view(np.float64))
-    np.bitwise_and(keys, ~low, out=keys)
-    np.bitwise_or(keys, columns, out=keys)
-    keys.view(np.float64).sort(axis=1)
-    flat = keys.reshape(-1)
-    apart = np.bitwise_xor(flat[1:], flat[:-1]).view(np.uint64)
-    close = np.flatnonzero(apart <= np.uint64(low))
-    again = np.unique(close[(close + 1) % length != 0] // length)
-    np.bitwise_and(keys, low, out=keys)
-    sums = np.bincount(flat, weights.reshape(-1), length)
-    if again.size:
-        sums -= np.bincount(keys[again].reshape(-1), weights[again].reshape(-1), length)
-        sums += midrank_sums(values[again])
-    return sums
+
+    def __init__(self, m: int, event: slice, rows: int) -> None:
+        self.m, self.event = m, event
+        self.length = m + event.stop - event.start
+        self.sums, self.n = np.zeros(self.length), 0
+        self._low = (1 << self.length.bit_length()) - 1
+        self._columns = np.arange(self.length)
+        self._ranks = np.tile(np.arange(1.0, self.length + 1.0), rows)
+        self._room = np.empty(rows * self.length, np.int64)
+
+    def add(self, e: Array) -> None:
+        """Rank the rows of e (n, W), all finite, n at most `rows`."""
+        n, length, low = e.shape[0], self.length, self._low
+        flat = self._room[: n * length]
+        keys = flat.reshape(n, length)
+        self._join(e, keys.view(np.float64))
+        np.bitwise_and(flat, ~low, out=flat)
+        np.bitwise_or(keys, self._columns, out=keys)
+        keys.view(np.float64).sort(axis=1)
+        apart = np.bitwise_xor(flat[1:], flat[:-1]).view(np.uint64)
+        close = np.flatnonzero(apart <= np.uint64(low))
+        np.bitwise_and(flat, low, out=flat)
+        self.sums += np.bincount(flat, self._ranks[: flat.size], length)
+        # The last column of a row and the first of the next are neighbours only in memory.
+        again = np.unique(close[(close + 1) % length != 0] // length)
+        if again.size:
+            self._rank_again(e[again], keys[again])
+        self.n += n
+
+    def _join(self, e: Array, out: Array) -> None:
+        """Estimation and event columns side by side; adding zero makes -0.0 equal to 0.0."""
+        if self.event.start == self.m:
+            np.add(e[:, : self.event.stop], 0.0, out=out)
+        else:
+            np.add(e[:, : self.m], 0.0, out=out[:, : self.m])
+            np.add(e[:, self.event], 0.0, out=out[:, self.m :])
+
+    def _rank_again(self, e: Array, columns: Index) -> None:
+        """Take back the ranks of rows with ties or near ties and add those of the full numbers."""
+        self.sums -= np.bincount(columns.reshape(-1), self._ranks[: columns.size], self.length)
+        values = np.empty(columns.shape)
+        self._join(e, values)
+        self.sums += midrank_sums(values)
 
 
 def midrank_sums(values: Array) -> Array:
-    """The same from the numbers themselves, for rows with ties or near ties."""
+    """Sum over the rows of values (n, L) of their ranks within the row, ties averaged: (L,)."""
     n, length = values.shape
     order = np.argsort(values, axis=1)
     ordered = np.take_along_axis(values, order, axis=1)

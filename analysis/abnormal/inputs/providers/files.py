@@ -353,6 +353,9 @@ def _numbers(table: Table, used: Mapping[str, int], notes: list[str]) -> dict[st
         if not isinstance(table.values[i], np.ndarray):
             text[role] = number_text(_as_string(table.values[i]), role)
     mark = decimal_mark(text, table.delimiter, table.fail)
+    pointed = [r for r, i in used.items() if r not in text and _has_fractions(table.values[i])]
+    if mark == "," and pointed:
+        raise BadData(f"{table.name}: {next(iter(text))} has decimal commas, {pointed[0]} decimal points; use one of them")
     out: dict[str, FloatArray] = {}
     for role, i in used.items():
         if role in text:
@@ -361,6 +364,11 @@ def _numbers(table: Table, used: Mapping[str, int], notes: list[str]) -> dict[st
         else:
             out[role] = table.values[i]
     return out
+
+
+def _has_fractions(values: FloatArray) -> bool:
+    finite = values[np.isfinite(values)]
+    return bool((finite != np.floor(finite)).any())
 
 
 def _as_string(value: Any) -> Any:

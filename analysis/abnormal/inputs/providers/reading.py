@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -95,16 +96,42 @@ def _csv_table(path: Path, head: bytes) -> Table:
     if _is_vendor_pivot(layout):
         return _pivot_table(path, layout)
     wanted = _wanted(layout, path)
-    typed = _read(path, layout, wanted, as_text=False)
-    if typed is not None:
-        return _as_table(path, layout, typed, lambda: _text_table(path, layout, wanted))
-    return _text_table(path, layout, wanted)
+    typed = _typed(path, layout, wanted)
+    if typed is None:
+        return _text_table(path, layout, wanted)
+    # Between commas a number has its point or is quoted; elsewhere a column read as numbers may have lost its commas.
+    reread = None if layout.delimiter == "," else lambda: _text_table(path, layout, wanted)
+    return _as_table(path, layout, typed, reread)
 
 
 def _text_table(path: Path, layout: _Layout, wanted: list[str]) -> Table:
-    arrow = _read(path, layout, wanted, as_text=True)
-    assert arrow is not None
+    """Every column as text. Row by row where something is wrong, so that its line can be named."""
+    import pyarrow as pa
+
+    try:
+        arrow = _read(path, layout, wanted, wanted, [])
+    except _UNREADABLE:
+        broken: list[Any] = []
+        try:
+            arrow = _read(path, layout, wanted, wanted, broken, one_by_one=True)
+        except _UNREADABLE as error:
+            raise _unreadable(path, layout, broken, error) from error
+    assert isinstance(arrow, pa.Table)
     return _as_table(path, layout, arrow, None)
+
+
+def _typed(path: Path, layout: _Layout, wanted: list[str]) -> Any:
+    """Numbers as numbers; a column that turns out not to hold numbers as text; None where the rows themselves are odd."""
+    text = _text_columns(layout.names, wanted)
+    while True:
+        try:
+            return _read(path, layout, wanted, text, [])
+        except _UNREADABLE as error:
+            column = re.search(r"In CSV column #(\d+)", str(error))
+            name = layout.names[int(column[1])] if column else ""
+            if name not in wanted or name in text:
+                return None
+            text = [*text, name]
 
 
 def _layout(path: Path, head: bytes) -> _Layout:
@@ -185,36 +212,49 @@ def _text_columns(names: list[str], wanted: list[str]) -> list[str]:
     return [wanted[0]] if not wanted[0] or not by_name or wanted[0] in by_name else by_name[:1]
 
 
-def _read(path: Path, layout: _Layout, wanted: list[str], as_text: bool) -> Any:
-    """The wanted columns as an arrow table; None where typed reading met something that needs a look at the text."""
+_UNREADABLE = (ValueError, KeyError, EOFError, gzip.BadGzipFile)  # arrow's own errors are ValueError and KeyError
+
+
+def _read(
+    path: Path, layout: _Layout, wanted: list[str], text: list[str], broken: list[Any], one_by_one: bool = False
+) -> Any:
+    """The wanted columns as an arrow table, those in `text` as strings; rows of another length go to `broken`."""
     import pyarrow as pa
     import pyarrow.csv as pacsv
-
-    broken: list[Any] = []
 
     def note_broken(row: Any) -> str:
         broken.append(row)
         return "error"
 
-    text = {n: pa.dictionary(pa.int32(), pa.string()) for n in _text_columns(layout.names, wanted)}
-    if as_text:
-        text = {n: text.get(n, pa.string()) for n in wanted}
-    try:
-        with open_bytes(path) as stream:
-            return pacsv.read_csv(
-                stream,
-                pacsv.ReadOptions(
-                    use_threads=not as_text, encoding=layout.encoding, skip_rows=layout.skip, block_size=1 << 22
-                ),
-                pacsv.ParseOptions(delimiter=layout.delimiter, invalid_row_handler=note_broken),
-                pacsv.ConvertOptions(
-                    include_columns=wanted, column_types=text, null_values=list(MISSING), strings_can_be_null=False
-                ),
-            )
-    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
-        if not as_text:
-            return None
-        raise _unreadable(path, layout, broken, error) from error
+    with _plain_or_unpacked(path) as source:
+        return pacsv.read_csv(
+            source,
+            pacsv.ReadOptions(
+                use_threads=not one_by_one, encoding=layout.encoding, skip_rows=layout.skip, block_size=1 << 22
+            ),
+            pacsv.ParseOptions(delimiter=layout.delimiter, invalid_row_handler=note_broken),
+            pacsv.ConvertOptions(
+                include_columns=wanted,
+                column_types=dict.fromkeys(text, pa.string()),
+                null_values=list(MISSING),
+                strings_can_be_null=False,
+            ),
+        )
+
+
+@contextmanager
+def _plain_or_unpacked(path: Path) -> Iterator[Any]:
+    """What arrow reads fastest: the file itself, or a stream that unpacks it."""
+    import pyarrow as pa
+
+    stream = open_bytes(path)
+    if isinstance(stream, gzip.GzipFile):
+        with stream:
+            yield stream
+        return
+    stream.close()
+    with pa.OSFile(str(path)) as file:
+        yield file
 
 
 def _unreadable(path: Path, layout: _Layout, broken: list[Any], error: Exception) -> BadData:
