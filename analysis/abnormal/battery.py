@@ -10,6 +10,7 @@ import numpy as np
 
 from .case import Case
 from .checks.decision import Design, invalid_reason, row_of
+from .compat import adopted, conventions
 from .domain import AbnormalReturns, PairResult, TestOptions, TestResult, Window
 from .inference._window import window_stats
 from .inference.sq import sq_rule
@@ -21,7 +22,7 @@ from .registry import MODELS, TESTS
 PAIR_TESTS = ("t_ar", "t_car", "f_window", "sq", "sq_vol", "conformal", "placebo_time", "selection", "intraday_extreme")
 EMPIRICAL_PAIR_TESTS = ("sq", "sq_vol", "conformal", "placebo_time", "selection")
 PER_PAIR_LIMIT = 50  # above it the empirical tests of single pairs run only when asked for
-SCOPES = ("cross", "date")
+SCOPES = ("cross", "date", "adjust")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +61,7 @@ def options(case: Case, jump: Mapping[int, Any]) -> TestOptions:
     return TestOptions(
         alternative=spec.alternative, level=spec.level, seed=spec.seed, draws=spec.draws, min_obs=spec.min_obs,
         portfolio=case.portfolio, replay=case.replay, selected_sessions=spec.selected_sessions,
-        rbar=str(spec.options.get("rbar", "calendar")), study={"jump": jump},
+        rbar=str(spec.options.get("rbar", conventions(spec.compat).rbar)), study={"jump": jump},
     )  # fmt: skip
 
 
@@ -69,6 +70,8 @@ def run_battery(
 ) -> Answers:
     """Every asked test over every window."""
     wanted, skipped = asked_tests(case)
+    rules = conventions(case.spec.compat)
+    ar = adopted(case.ar, rules)
     opt = options(case, jump)
     pairs: dict[tuple[str, str, Window], PairResult] = {}
     cross: dict[tuple[str, str, Window], TestResult] = {}
@@ -76,12 +79,12 @@ def run_battery(
     done = 0
     for test, variant in wanted:
         method = TESTS.get(test)
-        chosen = variant or method.default_variant
+        chosen = variant or rules.variants.get(test, "") or method.default_variant
         for window in case.windows:
             if progress is not None:
                 progress(f"test {test}", done, total)
             done += 1
-            answer = method(case.ar, window, replace(opt, variant=chosen))
+            answer = method(ar, window, replace(opt, variant=chosen))
             if isinstance(answer, PairResult):
                 pairs[(test, chosen, window)] = answer
             else:
@@ -249,6 +252,8 @@ def headline_answers(
                 out[name] = found.extra["answers"][0]
     if 1 < len(date_groups(case)) < case.size:
         out |= date_answers(case, window)
+        # With several firms on a date the date, not the firm, is drawn.
+        out["wild"] = TESTS.get("wild")(case.ar, window, replace(options(case, {}), variant="date"))
     for name, other in alternatives.items():
         if other is None or other.size == 0:
             out[name] = TestResult.none(name, window, "the alternative model could not be estimated")

@@ -13,7 +13,19 @@ from typing import Any
 import numpy as np
 
 from .confounding import confounders_of, contaminated_rows
-from .domain import AbnormalReturns, EventCatalog, Excluded, IntArray, Pair, Sample, Tape, Ticker, Unit, Window
+from .domain import (
+    AbnormalReturns,
+    EventCatalog,
+    Excluded,
+    FloatArray,
+    IntArray,
+    Pair,
+    Sample,
+    Tape,
+    Ticker,
+    Unit,
+    Window,
+)
 from .errors import RequestError
 from .inputs.sample import cut, portfolio
 from .inputs.sessions import Alignment
@@ -107,6 +119,10 @@ def build(request: Request, progress: Progress | None = None) -> Case:
     sample = _cut_all(placed, recordings, estimation, windows)
     if spec.confounders == "dummy":
         sample = _without_contaminated(sample, request, placed, recordings)
+    placed, sample, unsigned = _aligned_signs(placed, sample, spec)
+    excluded += unsigned
+    if not placed:
+        return _empty(request, recordings, windows, added, tuple(excluded))
     ar = MODELS.get(spec.model)(sample, spec.options)
     keep, dropped = _estimated(placed, ar, recordings, spec)
     excluded += dropped
@@ -236,6 +252,32 @@ def _without_contaminated(
     return replace(sample, est=est)
 
 
+def _aligned_signs(
+    placed: list[Placed], sample: Sample, spec: StudySpec
+) -> tuple[list[Placed], Sample, list[Excluded]]:
+    """align="expected_sign": every series multiplied by the sign the event was expected to have; pairs without one go."""
+    if spec.align is None:
+        return placed, sample, []
+    why = 'no expected sign: align="expected_sign" needs sign 1 or -1'
+    gone = [left_out(x.pair, "events", why, "state a sign in the event") for x in placed if not x.pair.link.sign]
+    keep = [i for i, x in enumerate(placed) if x.pair.link.sign]
+    placed, sample = [placed[i] for i in keep], sample.take(keep)
+    sign = np.array([x.pair.link.sign for x in placed], float)
+    return placed, signed(sample, sign), gone
+
+
+def signed(sample: Sample, sign: FloatArray) -> Sample:
+    """Returns and regressors multiplied by `sign` (E,): abnormal returns change sign, betas do not."""
+
+    def turn(a: Any) -> Any:
+        return None if a is None else a * sign.reshape(-1, *([1] * (a.ndim - 1)))
+
+    return replace(
+        sample, y=turn(sample.y), x=turn(sample.x), lead=turn(sample.lead), lag=turn(sample.lag), peers=turn(sample.peers),
+        rf=turn(sample.rf),
+    )  # fmt: skip
+
+
 def _joined(parts: Sequence[Sample], groups: Sequence[np.ndarray]) -> Sample:
     """Samples of several exchanges as one, pairs back in their order."""
     if len({p.names for p in parts}) > 1:
@@ -318,20 +360,30 @@ def _portfolio(
     if not common or len(set(units.tolist())) < sample.size:
         return None, (), None
     joint, dropped = portfolio(sample)
+    sign = np.array([x.pair.link.sign if spec.align else 1 for x in placed], float)
+    if spec.align and spec.model not in UNFITTED:
+        # A slope is fitted anyway: the plain benchmark serves where signed ones would cancel.
+        joint = replace(joint, x=sample.x[:1] * sign[0])
     whole = MODELS.get(spec.model)(joint, spec.options)
     if whole.reason and whole.reason[0]:
         return None, dropped, None
-    members_kept = [u for u, t in zip(units, sample.ticker) if t not in dropped]
-    tape = _portfolio_tape(recordings[key[0]].tape, members_kept)
+    kept = [i for i, t in enumerate(sample.ticker) if t not in dropped]
+    tape = _portfolio_tape(recordings[key[0]].tape, units[kept], sign[kept], spec.model in UNFITTED)
     est_first = int(day0[0] + whole.offsets[np.flatnonzero(whole.est[0])[0]])
     return whole, dropped, Track(tape, 0, int(day0[0]), est_first, whole.model[0], "portfolio")
 
 
-def _portfolio_tape(tape: Tape, rows: Sequence[int]) -> Tape:
-    """Mean return of the rows on the sessions complete for all of them."""
-    i = np.asarray(rows, np.int64)
+UNFITTED = ("market_adjusted", "peers_ew")  # models without a slope: the benchmark counts as it is
+
+
+def _portfolio_tape(tape: Tape, i: IntArray, sign: FloatArray, unfitted: bool) -> Tape:
+    """Mean (signed) return of the rows on the sessions complete for all of them."""
+    if unfitted:
+        tape = replace(tape, x=tape.x * sign.mean(), peers=None if tape.peers is None else tape.peers * sign.mean())
+    turn = sign[:, None]
     return replace(
-        tape, units=("portfolio",), y=tape.y[i].mean(axis=0)[None], event_y=tape.event_y[i].mean(axis=0)[None],
+        tape, units=("portfolio",), y=(turn * tape.y[i]).mean(axis=0)[None],
+        event_y=(turn * tape.event_y[i]).mean(axis=0)[None],
         span=tape.span[i].max(axis=0)[None], usable=np.all(tape.usable[i], axis=0, keepdims=True), xid=tape.xid[i[:1]],
         peer_of=None if tape.peer_of is None else tape.peer_of[i[:1]],
     )  # fmt: skip
@@ -345,7 +397,8 @@ def _replay(
     tracks: dict[Unit, Track] = {}
     for i, x in enumerate(placed):
         first = int(x.day0 + ar.offsets[np.flatnonzero(ar.est[i])[0]])
-        tracks[i] = Track(recordings[x.key].tape, x.unit, x.day0, first, ar.model[i], x.pair.ticker)
+        sign = float(x.pair.link.sign) if spec.align else 1.0
+        tracks[i] = Track(recordings[x.key].tape, x.unit, x.day0, first, ar.model[i], x.pair.ticker, sign)
     if whole is not None:
         tracks["portfolio"] = whole
     for ticker in spec.candidates:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from .battery import Answers, design_of, single_headline
 from .case import Case
+from .compat import conventions
 from .confounding import Confounder, contaminated_rows
 from .domain import CheckResult, Excluded, TestResult, Window
 from .inference._window import two_sided_interval, window_stats
@@ -204,7 +205,7 @@ def _car_window(case: Case, answers: Answers, window: Window) -> Frame:
             "selection_p": nan if got["selection"] is None else got["selection"].p,
             "bhar": bhar_market,
             "bhar_model": aggregate.buy_and_hold(raw, expected),
-            "value": money_value(case, window),
+            **money(case, window),
             "n_obs": w.n,
         }
     )
@@ -214,22 +215,41 @@ def _selected(case: Case) -> bool:
     return case.spec.selected_on_outcome or any(p.event.selected_on_outcome for p in case.pairs)
 
 
-def money_value(case: Case, window: Window) -> np.ndarray:
-    """CAV = sum AR_t x market value at the close before, in the listing currency; NaN where shares are not known."""
+def capital(case: Case, i: int, window: Window) -> np.ndarray:
+    """Market value of pair i at the close before each session of the window, NaN where the share count is not known."""
     from .inputs.tickers import load_tickers
 
-    out = np.full(case.size, np.nan)
-    table = load_tickers()
-    for i, pair in enumerate(case.pairs):
-        known = table.get(pair.ticker)
-        shares = pair.event.attributes.get("shares_outstanding") or (known.shares_outstanding if known else None)
-        bars = case.recording(i).bars[pair.ticker]
-        if shares is None or "close" not in bars:
+    pair = case.pairs[i]
+    known = load_tickers().get(pair.ticker)
+    shares = pair.event.attributes.get("shares_outstanding") or (known.shares_outstanding if known else None)
+    length = window[1] - window[0] + 1
+    if shares is None or "close" not in case.recording(i).bars[pair.ticker]:
+        return np.full(length, np.nan)
+    return float(shares) * closes_before(case, i, window)
+
+
+def money(case: Case, window: Window) -> dict[str, np.ndarray]:
+    """CAV = sum AR_t x market value at the close before, its interval, and the same for one share (listing currency).
+
+    Standard errors multiply by the same constants: Var = sigma^2 (sum g^2 noise + u' G u) with u = sum g x, g the capital.
+    """
+    ar, cols = case.ar, case.ar.columns(window)
+    names = ("value", "value_low", "value_high", "value_per_share")
+    out = {n: np.full(case.size, np.nan) for n in names}
+    noise = ar.noise_for(window)[:, cols]
+    for i in range(case.size):
+        g = capital(case, i, window)
+        have = np.isfinite(ar.ar[i, cols])
+        if not have.any() or not np.isfinite(g[have]).all():
             continue
-        cap = float(shares) * closes_before(case, i, window)
-        ar = case.ar.ar[i, case.ar.columns(window)]
-        have = np.isfinite(ar)
-        out[i] = float(np.sum(ar[have] * cap[have])) if have.any() and np.isfinite(cap[have]).all() else np.nan
+        g, a = g[have], ar.ar[i, cols][have]
+        u = g @ ar.x[i, cols][have]
+        se = ar.sigma[i] * np.sqrt(np.sum(g**2 * noise[i, have]) + u @ ar.g[i] @ u)
+        total = float(g @ a)
+        low, high = two_sided_interval(np.array([total]), np.array([se]), ar.df[i : i + 1], case.spec.level)
+        price = closes_before(case, i, window)[have]
+        out["value"][i], out["value_low"][i], out["value_high"][i] = total, low[0], high[0]
+        out["value_per_share"][i] = float(price @ a)
     return out
 
 
@@ -294,15 +314,37 @@ def caar_frame(case: Case) -> Frame:
     for window in case.windows:
         n, mean, se, lo, hi, form = average(case, window)
         design = design_of(case, window)
+        if conventions(case.spec.compat).caar == "sum_aar":
+            mean = sum_of_averages(case, window)
         rows.append(
             {
                 "window_start": window[0], "window_end": window[1], "n": n, "caar": mean, "se": se, "ci_low": lo,
-                "ci_high": hi, "caar_weighted": precision_weighted(case, window), "rbar_w": design.rbar_w,
+                "ci_high": hi, "caar_weighted": precision_weighted(case, window),
+                "caar_value_weighted": value_weighted(case, window), "rbar_w": design.rbar_w,
                 "n_eff": design.n_eff, "interval": form,
             }
         )  # fmt: skip
-    columns = "window_start window_end n caar se ci_low ci_high caar_weighted rbar_w n_eff interval".split()
+    columns = "window_start window_end n caar se ci_low ci_high caar_weighted caar_value_weighted rbar_w n_eff interval".split()
     return Frame(rows, columns=columns)
+
+
+def sum_of_averages(case: Case, window: Window) -> float:
+    """CAAR as the sum of daily averages: equal to the mean CAR only where no cell is missing."""
+    block = window_stats(case.ar, window).ar
+    have = np.isfinite(block)
+    n = have.sum(axis=0)
+    return float(np.sum(np.where(n > 0, np.where(have, block, 0.0).sum(axis=0) / np.maximum(n, 1), 0.0)))
+
+
+def value_weighted(case: Case, window: Window) -> float:
+    """Mean CAR weighted by market value at the end of the estimation window; NaN where a share count is missing."""
+    car = window_stats(case.ar, window).car
+    caps = np.array(
+        [capital(case, i, (case.ar.estimation[1] + 1, case.ar.estimation[1] + 1))[0] for i in range(case.size)]
+    )
+    if not (np.isfinite(caps) & np.isfinite(car)).all() or not car.size:
+        return float("nan")
+    return float(np.sum(caps * car) / caps.sum())
 
 
 def precision_weighted(case: Case, window: Window, power: float = 2.0) -> float:

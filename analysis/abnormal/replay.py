@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ class Track:
     est_first: int
     model: str
     ticker: Ticker
+    sign: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,4 +64,5 @@ class StudyReplay:
             window[0],
             ("placebo",) * rows.size,
         )
-        return MODELS.get(t.model)(sample, self.options)
+        ar = MODELS.get(t.model)(sample, self.options)
+        return ar if t.sign == 1.0 else replace(ar, ar=t.sign * ar.ar)

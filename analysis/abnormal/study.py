@@ -10,6 +10,7 @@ result    frames and verdict                                         frames.py, 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,9 +22,10 @@ from .battery import Answers, by_rule, design_of, headline_answers, judged, run_
 from .case import Case, Progress, Request, build
 from .checks.decision import Design
 from .checks.verdict import Facts, weigh
+from .compat import COMPAT
 from .confounding import Confounder, confounders_of
 from .domain import AbnormalReturns, CheckInput, CheckResult, EventCatalog, Excluded, Verdict, Window
-from .errors import AbnormalError
+from .errors import AbnormalError, AbnormalWarning
 from .inference._window import two_sided_interval, window_stats
 from .inference.sq import sq_interval
 from .inputs.store import marks
@@ -301,6 +303,13 @@ def _notes(case: Case, answers: Answers) -> tuple[str, ...]:
         notes.append(
             f"more than 50 pairs: {', '.join(answers.skipped)} of single pairs only when asked for (tests=...)"
         )
+    signs = {p.link.sign for p in case.pairs} - {0}
+    if len(signs) > 1 and case.spec.align is None:
+        text = 'the study mixes expected signs: use align="expected_sign", or by("sign"); the plain average may cancel'
+        warnings.warn(text, AbnormalWarning, stacklevel=2)
+        notes.append(text)
+    if case.spec.compat is not None:
+        notes.append(f"for comparison, not recommended: {COMPAT[case.spec.compat].says}")
     notes += [f"window ({w[0]}, {w[1]}) added: {why}" for w, why in case.added_windows.items()]
     for rec in case.recordings.values():
         stray = ((t, d) for t, d in rec.surplus.items() if d.size)

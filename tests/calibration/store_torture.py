@@ -23,14 +23,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from loopback import Book, ChartServer, LoopbackSession, weekdays
-
 from abnormal.domain import Bars
 from abnormal.errors import AbnormalError
-from abnormal.inputs.barfile import writer_lock
 from abnormal.inputs.fetching import fetch_into
+from abnormal.inputs.locking import writer_lock
 from abnormal.inputs.providers.yahoo import YahooProvider
 from abnormal.inputs.store import PriceStore, verify
+from loopback import Book, ChartServer, LoopbackSession, weekdays
 
 TICKERS = ("2513.HK", "0700.HK", "NVDA")
 START = "2023-01-02"
@@ -45,7 +44,9 @@ def forks():
 
 def fetch_all(url: str, folder: str, cache: str, now: dt.datetime) -> None:
     """What a child does: one `fetch` of all tickers."""
-    provider = YahooProvider(LoopbackSession(url), throttle=0, sleep=lambda s: None, now=lambda: now, cache_folder=cache)
+    provider = YahooProvider(
+        LoopbackSession(url), throttle=0, sleep=lambda s: None, now=lambda: now, cache_folder=cache
+    )
     report = fetch_into(PriceStore(folder, bundled=False), TICKERS, START, provider=provider, now=lambda: now)
     sys.exit(report.exit_code)
 
@@ -145,7 +146,9 @@ def read_on(folder: str, threads: int, stop, out) -> None:
         while True:
             try:
                 bars = store.bars("2513.HK")
-                versions = {float(bars.get(n).min()) for n in bars.columns} | {float(bars.get(n).max()) for n in bars.columns}
+                versions = {float(bars.get(n).min()) for n in bars.columns} | {
+                    float(bars.get(n).max()) for n in bars.columns
+                }
                 if len(bars) != 2500 or len(versions) != 1:
                     failures.append(f"a mixture: {len(bars)} rows, versions {sorted(versions)}")
             except (AbnormalError, OSError, ValueError) as error:
@@ -170,7 +173,9 @@ def read_during_replacements(readers: int = 300, replacements: int = 100, proces
         store = PriceStore(folder, bundled=False)
         store.write(_series(0), merge=False)
         stop, out = context.Event(), context.Queue()
-        crowd = [context.Process(target=read_on, args=(folder, readers // processes, stop, out)) for _ in range(processes)]
+        crowd = [
+            context.Process(target=read_on, args=(folder, readers // processes, stop, out)) for _ in range(processes)
+        ]
         for child in crowd:
             child.start()
         for version in range(1, replacements + 1):

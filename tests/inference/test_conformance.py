@@ -2,10 +2,10 @@
 
 import functools
 
-import build
 import numpy as np
 import pytest
 
+import build
 from abnormal.errors import UnknownName
 from abnormal.inference._correlation import design_effect
 from abnormal.registry import TESTS
@@ -244,7 +244,9 @@ def test_gap_and_later_rows_do_not_matter(name):
 # ---------------------------------------------------------------------------------------------------- names, families
 
 
-@pytest.mark.parametrize("name", [n for n in METHODS + FAMILIES if n not in ("t_xs", "portfolio_placebo", "calendar_time")])
+@pytest.mark.parametrize(
+    "name", [n for n in METHODS + FAMILIES if n not in ("t_xs", "portfolio_placebo", "calendar_time")]
+)
 def test_unknown_variant_is_an_error_with_the_known_ones(name):
     first = TESTS.get(name).variants[0]
     with pytest.raises(UnknownName, match=f"(?s)did you mean.*{first}|{first}"):

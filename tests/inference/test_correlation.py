@@ -3,10 +3,10 @@
 import itertools
 from dataclasses import replace
 
-import build
 import numpy as np
 import pytest
 
+import build
 from abnormal.inference import _correlation as correlation
 from abnormal.inference._window import distinct_dates
 

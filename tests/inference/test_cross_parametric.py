@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-import build
 import numpy as np
 import pytest
 from scipy import stats
 
+import build
 from abnormal.domain import TestOptions as Options
 from abnormal.inference._correlation import rbar, rbar_w
 from abnormal.inference._window import window_stats
@@ -99,13 +99,15 @@ def test_strongly_negative_correlation_has_no_adjustment():
 def test_crude_dependence_by_hand():
     study = build.clustered()
     ar, end = study.ar, study.ar.first_event_column
-    a = np.array([np.mean(col[np.isfinite(col)]) for col in ar.ar[:, : end][:, ar.est[:, :end].any(axis=0)].T])
+    a = np.array([np.mean(col[np.isfinite(col)]) for col in ar.ar[:, :end][:, ar.est[:, :end].any(axis=0)].T])
     aar = np.nanmean(ar.ar[:, ar.columns(WINDOW)], axis=0)
     rm = ar.market[0]
     quiet, event = rm[:end][ar.est[:, :end].any(axis=0)], rm[ar.columns(WINDOW)]
     factor = np.sqrt(1 + 1 / 240 + (event - quiet.mean()) ** 2 / np.sum((quiet - quiet.mean()) ** 2))
     s = a.std(ddof=1)
-    assert study.run("cda", WINDOW, "lamb").statistic == pytest.approx(np.sum(aar / (s * factor)) / np.sqrt(5), abs=1e-12)
+    assert study.run("cda", WINDOW, "lamb").statistic == pytest.approx(
+        np.sum(aar / (s * factor)) / np.sqrt(5), abs=1e-12
+    )
     m2 = np.sqrt(np.sum((a - a.mean()) ** 2) / 238)
     assert study.run("cda", WINDOW, "m2").statistic == pytest.approx(aar.sum() / (m2 * np.sqrt(5)), abs=1e-12)
     plain = study.run("cda", WINDOW)

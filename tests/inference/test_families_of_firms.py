@@ -1,10 +1,10 @@
 """Adjusted p-values: statsmodels, hand calculation, and Romano-Wolf in slow motion."""
 
-import build
 import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
+import build
 from abnormal.inference._window import window_stats
 from abnormal.kernel import multiple
 from abnormal.registry import TESTS

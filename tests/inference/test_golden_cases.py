@@ -4,10 +4,10 @@ import importlib
 import json
 from pathlib import Path
 
-import build
 import numpy as np
 import pytest
 
+import build
 from abnormal.registry import TESTS
 
 OWN = ("patell bmp kolari_pynnonen crude_dependence portfolio signs corrado grank wilcoxon skewness variance_tests "

@@ -2,11 +2,11 @@
 
 import functools
 
-import build
 import numpy as np
 import pytest
 from scipy import stats
 
+import build
 from abnormal.domain import TestOptions as Options
 from abnormal.registry import TESTS
 

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-import build
 import numpy as np
 import pytest
 from scipy import stats
 
+import build
 from abnormal.domain import TestOptions as Options
 from abnormal.inference._date import DateSystem, date_system
 from abnormal.inference._window import window_stats
@@ -160,9 +160,7 @@ def test_bootstrap_of_many_firms_draws_the_same_rows():
     ret, market = build.shares(RNG(4), 18, 160, 0.01)
     study = build.study(ret, market, 140, estimation=(-90, -11), span=(-1, 1))
     s = system(study, (-1, 1))
-    null = slow_bootstrap(
-        s.e, s.x, s.u, 3, s.nu, s.c, 60, 5, lambda y: np.linalg.lstsq(s.x, y, rcond=None)[0]
-    )
+    null = slow_bootstrap(s.e, s.x, s.u, 3, s.nu, s.c, 60, 5, lambda y: np.linalg.lstsq(s.x, y, rcond=None)[0])
     result = study.run("hein_westfall", (-1, 1), seed=5, draws=60)
     assert result.extra["n_ge"] == np.sum(null >= s.t2 - 1e-12)
     from abnormal.kernel.resample import redrawn_t2
@@ -178,7 +176,9 @@ def test_firms_with_gaps_are_fitted_again_on_shared_sessions(model):
     gaps, everybody = ret.copy(), ret.copy()
     gaps[1, [100, 120]] = gaps[2, 130:135] = np.nan
     everybody[:, [100, 120, *range(130, 135)]] = np.nan
-    one, two = (build.study(r, market, 180, estimation=(-120, -11), span=(-1, 1), model=model) for r in (gaps, everybody))
+    one, two = (
+        build.study(r, market, 180, estimation=(-120, -11), span=(-1, 1), model=model) for r in (gaps, everybody)
+    )
     for name in ("mvrm_f", "mvrm_mean", "mvrm_gls", "hein_westfall"):
         a, b = one.run(name, (-1, 1), draws=99), two.run(name, (-1, 1), draws=99)
         assert (a.statistic, a.p) == pytest.approx((b.statistic, b.p), rel=1e-9), name

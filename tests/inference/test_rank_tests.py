@@ -2,11 +2,11 @@
 
 import itertools
 
-import build
 import numpy as np
 import pytest
 from scipy import stats
 
+import build
 from abnormal.inference._window import window_stats
 from abnormal.kernel.ranks import midranks, signed_rank_tails
 
@@ -124,7 +124,9 @@ def test_rank_sum_variance_is_exact():
     assert np.var(sums) == pytest.approx(2 * 4 / (12 * 7))
 
 
-@pytest.mark.parametrize("name, studentised", [("grank_raw", False), ("grank_raw", True), ("grank_t", False), ("grank_t", True)])
+@pytest.mark.parametrize(
+    "name, studentised", [("grank_raw", False), ("grank_raw", True), ("grank_t", False), ("grank_t", True)]
+)
 def test_generalised_ranks_with_gaps(name, studentised):
     study = build.clustered()
     ar, w = study.ar, window_stats(study.ar, WINDOW)

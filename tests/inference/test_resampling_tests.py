@@ -3,11 +3,11 @@
 import itertools
 from dataclasses import replace
 
-import build
 import numpy as np
 import pytest
 from scipy import stats
 
+import build
 from abnormal.domain import TestOptions as Options
 from abnormal.inference._window import distinct_dates, window_stats
 from abnormal.inference.crude_dependence import average_residuals
@@ -63,7 +63,9 @@ def test_many_pairs_are_drawn_in_the_stated_order():
     means = np.array([np.mean(s * x) for s in signs])
     study = with_cars(x)
     assert study.run("sign_flip", (0, 0), seed=5, draws=499).p == (1 + np.sum(abs(means) >= abs(x.mean()))) / 500
-    assert study.run("sign_flip", (0, 0), seed=5, draws=499, alternative="less").p == (1 + np.sum(means <= x.mean())) / 500
+    assert (
+        study.run("sign_flip", (0, 0), seed=5, draws=499, alternative="less").p == (1 + np.sum(means <= x.mean())) / 500
+    )
 
 
 def test_flipping_dates():
@@ -88,13 +90,19 @@ def test_wild_bootstrap(variant, groups, alternative):
     study = with_cars(x, days)
     place = np.repeat(np.arange(4), 2) if variant == "date" else np.arange(8)
     rng = RNG(9)
-    weights = rng.integers(0, 2, size=(299, 8)) * 2 - 1 if variant == "event" else np.take(WEBB, rng.integers(0, 6, size=(299, groups)))
+    weights = (
+        rng.integers(0, 2, size=(299, 8)) * 2 - 1
+        if variant == "event"
+        else np.take(WEBB, rng.integers(0, 6, size=(299, groups)))
+    )
     stars = np.array([slow_t(w[place] * x) for w in weights])
     t = slow_t(x)
     hits = {"two-sided": abs(stars) >= abs(t) - 1e-12, "greater": stars >= t - 1e-12, "less": stars <= t + 1e-12}
     result = study.run("wild", (0, 0), variant, seed=9, draws=299, alternative=alternative)
     assert result.p == (1 + hits[alternative].sum()) / 300 and result.statistic == pytest.approx(t, abs=1e-12)
-    assert result.extra["clusters"] == groups and result.extra["weights"] == ("rademacher" if variant == "event" else "webb")
+    assert result.extra["clusters"] == groups and result.extra["weights"] == (
+        "rademacher" if variant == "event" else "webb"
+    )
 
 
 def test_twelve_dates_take_signs_instead_of_six_points():

@@ -3,11 +3,11 @@
 import math
 from dataclasses import replace
 
-import build
 import numpy as np
 import pytest
 from scipy import special, stats
 
+import build
 from abnormal.domain import TestOptions as Options
 from abnormal.inference._window import window_stats
 from abnormal.inference.skewness import hall_t, johnson_t
@@ -117,7 +117,8 @@ def test_dispersion_does_not_see_a_common_shift():
     shifted = ret.copy()
     shifted[:, 140] += 0.2
     a, b = (
-        build.study(r, market, 140, estimation=(-90, -11), span=(-1, 1)).run("disp_ratio", (0, 0)) for r in (ret, shifted)
+        build.study(r, market, 140, estimation=(-90, -11), span=(-1, 1)).run("disp_ratio", (0, 0))
+        for r in (ret, shifted)
     )
     assert a.statistic == pytest.approx(b.statistic, rel=1e-9) and a.p == b.p
 

@@ -15,7 +15,9 @@ from abnormal.errors import BadData
 from abnormal.inputs.providers.files import Returns, duplicates, frame_to_bars, lines, read_prices, wide_matrix
 from abnormal.inputs.store import bundled_bars
 
-LONG = "date,ticker,close,volume\n2026-06-11,AAA,10,100\n2026-06-12,AAA,11,200\n2026-06-11,BBB,20,5\n2026-06-12,BBB,21,6\n"
+LONG = (
+    "date,ticker,close,volume\n2026-06-11,AAA,10,100\n2026-06-12,AAA,11,200\n2026-06-11,BBB,20,5\n2026-06-12,BBB,21,6\n"
+)
 
 
 @pytest.fixture
@@ -105,7 +107,9 @@ def test_adjusted_prices_alone_make_a_bar_and_say_so(csv):
 
 
 def test_leading_zeros_and_words_survive_as_tickers(csv):
-    bars = read_prices(csv("date,ticker,close\n2026-06-11,0700,1\n2026-06-11,NO,2\n2026-06-11,NA,3\n2026-06-11,TRUE,4\n"))
+    bars = read_prices(
+        csv("date,ticker,close\n2026-06-11,0700,1\n2026-06-11,NO,2\n2026-06-11,NA,3\n2026-06-11,TRUE,4\n")
+    )
     assert sorted(bars) == ["0700", "NA", "NO", "TRUE"]
 
 
@@ -173,14 +177,18 @@ def test_both_kinds_of_decimals_are_refused(csv):
 
 
 def test_currency_signs_and_volume_letters(csv):
-    bars = read_prices(csv("date,ticker,Close/Last,Volume\n06/15/2026,AAA,$123.45,1.2M\n06/16/2026,AAA,$124.00,900K\n"))["AAA"]
+    bars = read_prices(
+        csv("date,ticker,Close/Last,Volume\n06/15/2026,AAA,$123.45,1.2M\n06/16/2026,AAA,$124.00,900K\n")
+    )["AAA"]
     assert bars.get("close").tolist() == [123.45, 124.0]
     assert bars.get("volume").tolist() == pytest.approx([1.2e6, 9e5])
     assert "currency" in said(bars) and "thousands" in said(bars)
 
 
 def test_missing_marks_are_nan(csv):
-    bars = read_prices(csv("date,ticker,close\n2026-06-11,AAA,NA\n2026-06-12,AAA,-\n2026-06-15,AAA,\n2026-06-16,AAA,3\n"))["AAA"]
+    bars = read_prices(
+        csv("date,ticker,close\n2026-06-11,AAA,NA\n2026-06-12,AAA,-\n2026-06-15,AAA,\n2026-06-16,AAA,3\n")
+    )["AAA"]
     assert np.isnan(bars.get("close")[:3]).all() and bars.get("close")[3] == 3
 
 
@@ -210,7 +218,9 @@ def test_dates_that_can_be_read_in_one_way(csv, dates, word):
 
 def test_daily_stamps_in_utc_are_dated_by_the_exchange(csv):
     bars = read_prices(csv("date,ticker,close\n2026-06-10T16:00:00Z,2513.HK,1\n2026-06-11T04:00:00Z,NVDA,2\n"))
-    assert bars["2513.HK"].time.tolist() == [dt.date(2026, 6, 11)], "midnight in Hong Kong is 16:00 UTC of the day before"
+    assert bars["2513.HK"].time.tolist() == [dt.date(2026, 6, 11)], (
+        "midnight in Hong Kong is 16:00 UTC of the day before"
+    )
     assert bars["NVDA"].time.tolist() == [dt.date(2026, 6, 11)]
     assert "clock of their exchange" in said(bars["NVDA"])
 
@@ -235,7 +245,9 @@ def test_unsorted_rows_are_sorted_and_said(csv):
 
 
 def test_double_dates_keep_the_first_row_and_are_recorded(csv):
-    bars = read_prices(csv("date,ticker,close\n2026-06-11,AAA,1\n2026-06-12,AAA,2\n2026-06-11,AAA,9\n2026-06-12,AAA,2\n"))["AAA"]
+    bars = read_prices(
+        csv("date,ticker,close\n2026-06-11,AAA,1\n2026-06-12,AAA,2\n2026-06-11,AAA,9\n2026-06-12,AAA,2\n")
+    )["AAA"]
     assert bars.get("close").tolist() == [1, 2]
     assert duplicates(bars).tolist() == [dt.date(2026, 6, 11), dt.date(2026, 6, 12)]
     assert lines(bars, "duplicates") == ("2026-06-11 differs", "2026-06-12 same")

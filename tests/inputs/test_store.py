@@ -15,7 +15,7 @@ import pytest
 
 from abnormal.domain import Bars
 from abnormal.errors import BadData, DataMissing, NotInStore, RequestError, StoreBroken, UnknownName
-from abnormal.inputs import barfile, store
+from abnormal.inputs import barfile, locking, store
 from abnormal.inputs.bundled import data_path
 from abnormal.inputs.merge import joined_ranges, merge
 from abnormal.inputs.providers.files import Returns
@@ -34,7 +34,9 @@ def bars(close, first="2026-01-05", ticker="9999.HK", meta=YAHOO, **more) -> Bar
 def minutes(close, first="2026-01-05T01:30", ticker="9999.HK", step=5, **more) -> Bars:
     close = np.asarray(close, dtype=float)
     time = np.datetime64(first, "ns") + np.arange(close.size) * np.timedelta64(step, "m")
-    return Bars(ticker, time, {"close": close, **{k: np.asarray(v, dtype=float) for k, v in more.items()}}, f"{step}m", YAHOO)
+    return Bars(
+        ticker, time, {"close": close, **{k: np.asarray(v, dtype=float) for k, v in more.items()}}, f"{step}m", YAHOO
+    )
 
 
 @pytest.fixture
@@ -54,7 +56,9 @@ def test_bars_come_back_with_their_metadata(empty):
         np.testing.assert_array_equal(found.get(name), given.get(name))
     assert "open" not in found and found.time.tolist() == given.time.tolist() and found.freq == "1d"
     meta = empty.meta("9999.HK")
-    assert meta["source"] == "Yahoo Finance" and meta["covered"] == ["2026-01-01/2026-01-08"] and meta["currency"] == "HKD"
+    assert (
+        meta["source"] == "Yahoo Finance" and meta["covered"] == ["2026-01-01/2026-01-08"] and meta["currency"] == "HKD"
+    )
     assert meta["sha256"] == report.digest == empty.digest("9999.HK") == barfile.content_digest(given)
     assert store.verify(empty, "9999.HK") == report.digest
 
@@ -70,7 +74,9 @@ def test_layout_is_one_file_a_frequency_and_ticker(empty):
     assert table["close"].tolist() == [1.0], "any tool can read it"
 
 
-@pytest.mark.parametrize("ticker", ["^GSPC", "BRK-B", "0700.HK", "EURUSD=X", "BTC-USD", "A/B", "..", "CON", "股票", "x."])
+@pytest.mark.parametrize(
+    "ticker", ["^GSPC", "BRK-B", "0700.HK", "EURUSD=X", "BTC-USD", "A/B", "..", "CON", "股票", "x."]
+)
 def test_every_ticker_has_a_safe_folder(empty, ticker):
     empty.write(bars([1.0, 2.0], ticker=ticker))
     assert ticker in empty.own_tickers()
@@ -98,7 +104,9 @@ def test_windows_within_the_day_count_local_dates(empty):
     empty.write(minutes(np.arange(24 * 12 * 3.0), first="2026-01-04T00:00"))
     day = empty.bars("9999.HK", "5m", start="2026-01-05", end="2026-01-05")
     assert str(day.time[0])[:16] == "2026-01-04T16:00" and str(day.time[-1])[:16] == "2026-01-05T15:55"
-    exact = empty.bars("9999.HK", "5m", start="2026-01-05T09:30+08:00", end=dt.datetime(2026, 1, 5, 1, 40, tzinfo=dt.UTC))
+    exact = empty.bars(
+        "9999.HK", "5m", start="2026-01-05T09:30+08:00", end=dt.datetime(2026, 1, 5, 1, 40, tzinfo=dt.UTC)
+    )
     assert len(exact) == 3
 
 
@@ -156,7 +164,7 @@ def test_unknown_and_absent_tickers_differ(empty):
     with pytest.raises(UnknownName, match=r'"2513.HK".*abnormal fetch 2513.HL') as unknown:
         empty.bars("2513.HL")
     assert unknown.value.exit_code == 2
-    with pytest.raises(NotInStore, match="abnormal fetch 2513.HK --freq 5m") as absent:
+    with pytest.raises(NotInStore, match=r"abnormal fetch 2513\.HK --freq 5m") as absent:
         empty.bars("2513.HK", "5m")
     assert absent.value.exit_code == 3
     with pytest.raises(NotInStore):
@@ -286,7 +294,9 @@ def test_bars_out_of_order_or_ragged_are_not_written(empty):
 
 
 def test_ranges_join():
-    assert joined_ranges(["2026-01-05/2026-01-09", "2026-01-01/2026-01-04", "2026-01-07/2026-01-12"]) == ["2026-01-01/2026-01-12"]
+    assert joined_ranges(["2026-01-05/2026-01-09", "2026-01-01/2026-01-04", "2026-01-07/2026-01-12"]) == [
+        "2026-01-01/2026-01-12"
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------- writers
@@ -296,7 +306,7 @@ def test_a_killed_writers_leftovers_are_swept_and_its_lock_is_free(empty):
     empty.write(bars([1.0]))
     folder = next(empty.path.rglob("bars.parquet")).parent
     (folder / ".bars.parquet.1.tmp").write_bytes(b"half")
-    (folder / barfile.LOCK_NAME).write_text("1")
+    (folder / locking.LOCK_NAME).write_text("1")
     assert empty.write(bars([1, 2])).total == 2
     assert sorted(p.name for p in folder.iterdir()) == [".lock", "bars.parquet"]
 
@@ -308,7 +318,7 @@ def test_the_second_writer_waits(tmp_path, kind):
     entered = threading.Event()
 
     def lock():
-        return barfile.writer_lock(folder) if kind == "kernel" else barfile._lock_by_name(folder / "lock", 30.0)
+        return locking.writer_lock(folder) if kind == "kernel" else locking._lock_by_name(folder / "lock", 30.0)
 
     def second() -> None:
         with lock():
@@ -323,9 +333,10 @@ def test_the_second_writer_waits(tmp_path, kind):
 
 
 def test_a_writer_gives_up_with_a_name(tmp_path):
-    with barfile.writer_lock(tmp_path / "t"):
-        with pytest.raises(DataMissing, match=f"process {os.getpid()}"), barfile.writer_lock(tmp_path / "t", wait=0.05):
-            pass
+    held = locking.writer_lock(tmp_path / "t")
+    late = locking.writer_lock(tmp_path / "t", wait=0.05)
+    with held, pytest.raises(DataMissing, match=f"process {os.getpid()}"), late:
+        raise AssertionError("the second writer must not enter")
 
 
 def test_lock_by_name_of_a_dead_process_is_taken_away(tmp_path):
@@ -333,7 +344,7 @@ def test_lock_by_name_of_a_dead_process_is_taken_away(tmp_path):
     gone.wait()
     held = tmp_path / "lock.pid"
     held.write_text(str(gone.pid))
-    with barfile._lock_by_name(tmp_path / "lock", 5.0):
+    with locking._lock_by_name(tmp_path / "lock", 5.0):
         assert held.read_text() == str(os.getpid())
     assert not held.exists()
 

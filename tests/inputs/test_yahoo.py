@@ -7,13 +7,13 @@ import warnings
 
 import numpy as np
 import pytest
-from loopback import Book, ChartServer, LoopbackSession, weekdays
 
 from abnormal.domain import Bars
 from abnormal.errors import DataMissing, FetchFailed, RateLimited, RequestError, UnknownName
 from abnormal.inputs.fetching import finished, missing_ranges, reconcile, sessions_between, settled_until
 from abnormal.inputs.providers.yahoo import YahooProvider, adjust_intraday, fetch_into
 from abnormal.inputs.store import PriceStore
+from loopback import Book, ChartServer, LoopbackSession, weekdays
 
 D = dt.date
 HK_CLOSED = ("2026-06-19", "2026-07-01", "2026-10-01", "2026-10-19")
@@ -104,7 +104,8 @@ def test_daily_bars_as_the_vendor_sends_them(yahoo, zhipu):
 
 
 @pytest.mark.parametrize(("ticker", "freq", "count"), [
-    ("2513.HK", "5m", 67), ("2513.HK", "1h", 7), ("2513.HK", "30m", 12), ("NVDA", "5m", 78), ("NVDA", "1h", 7), ("NVDA", "30m", 13),
+    ("2513.HK", "5m", 67), ("2513.HK", "1h", 7), ("2513.HK", "30m", 12),
+    ("NVDA", "5m", 78), ("NVDA", "1h", 7), ("NVDA", "30m", 13),
 ])  # fmt: skip
 def test_bars_within_the_day(yahoo, ticker, freq, count):
     bars = yahoo.fetch(ticker, "2026-11-19", "2026-11-20", freq)
@@ -194,7 +195,7 @@ def test_retry_after_is_obeyed_and_long_waits_are_left_to_the_user(yahoo, server
     assert clock.waits == [7]
     clock.slept.clear()
     server.fault["NVDA"] = ["429:3600", "always"]
-    with pytest.raises(RateLimited, match="1 attempt.*try again after 2026-11-20 23:00 UTC"):
+    with pytest.raises(RateLimited, match=r"1 attempt.*try again after 2026-11-20 23:00 UTC"):
         yahoo.fetch("NVDA", "2026-11-09", "2026-11-20")
     assert clock.waits == []
 
@@ -214,7 +215,7 @@ def test_requests_are_spaced(yahoo, clock):
 
 
 def test_unknown_ticker_and_what_the_vendor_no_longer_has(yahoo, server):
-    with pytest.raises(UnknownName, match="'NONE'.*may be delisted") as unknown:
+    with pytest.raises(UnknownName, match=r"'NONE'.*may be delisted") as unknown:
         yahoo.fetch("NONE", "2026-11-09", "2026-11-20")
     assert unknown.value.exit_code == 2
     assert len(server.log) == 1, "one request is enough to know"
@@ -307,7 +308,9 @@ def test_a_failed_update_keeps_what_is_there(fetch, server, store):
 def test_half_a_history_is_asked_for_again(fetch, server, store, zhipu):
     zhipu.sent_until = D(2026, 7, 31)
     outcome = fetch(end="2026-08-31")["2513.HK"]
-    assert outcome.total == 43 and "21 dates without a bar although the exchange was open: 2026-08-03" in outcome.notes[0]
+    assert (
+        outcome.total == 43 and "21 dates without a bar although the exchange was open: 2026-08-03" in outcome.notes[0]
+    )
     assert store.meta("2513.HK")["covered"] == ["2026-06-01/2026-08-02"]
     zhipu.sent_until = None
     assert fetch(end="2026-08-31")["2513.HK"].added == 21
@@ -318,7 +321,11 @@ def test_a_dividend_without_a_price_is_kept_but_not_taken_for_an_answer(fetch, s
     zhipu.sent_until = D(2026, 8, 31)
     fetch()
     bars = store.bars("2513.HK")
-    assert bars.time[-1] == np.datetime64("2026-09-01") and np.isnan(bars.get("close")[-1]) and bars.get("dividends")[-1] == 2
+    assert (
+        bars.time[-1] == np.datetime64("2026-09-01")
+        and np.isnan(bars.get("close")[-1])
+        and bars.get("dividends")[-1] == 2
+    )
     zhipu.sent_until = None
     write = fetch()["2513.HK"].writes[0]
     assert write.filled >= 4 and not write.revised
@@ -405,7 +412,9 @@ def test_missing_ranges():
 def test_intraday_bars_lose_the_ex_date_gap():
     days = np.array(["2026-06-11", "2026-06-12", "2026-06-15"], "datetime64[D]")
     split = np.array([0, 0, 2.0])
-    daily = Bars("NVDA", days, {"close": np.array([100.0, 98, 49]), "dividends": np.array([0, 2.0, 0]), "splits": split})
+    daily = Bars(
+        "NVDA", days, {"close": np.array([100.0, 98, 49]), "dividends": np.array([0, 2.0, 0]), "splits": split}
+    )
     times = np.array(["2026-06-11T19:00", "2026-06-12T14:00", "2026-06-15T14:00"], "datetime64[ns]")
     raw = Bars("NVDA", times, {"close": np.array([100.0, 98, 49]), "volume": np.ones(3), "dividends": np.ones(3)}, "1h")
     taken_out = adjust_intraday(raw, daily)

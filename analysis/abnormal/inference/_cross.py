@@ -49,7 +49,9 @@ def too_few(
     return TestResult.none(test, window, f"{test} needs {need} pairs with {what}, this study has {have}{why}", form)
 
 
-def by_t(test: str, window: Window, t: float, df: float, n: int, form: str, opt: TestOptions, **extra: Any) -> TestResult:
+def by_t(
+    test: str, window: Window, t: float, df: float, n: int, form: str, opt: TestOptions, **extra: Any
+) -> TestResult:
     """A statistic referred to Student's t."""
     p = float(dist.student_p(t, df, opt.alternative))
     return TestResult(test, window, float(t), p, float(df), n, form, extra=extra)

@@ -168,7 +168,15 @@ def _as_fitted(ar: AbnormalReturns, window: Window, rows: IntArray, use: IntArra
     keep = np.ones(use.size)
     if ar.fitted[i] and k:
         keep = 1.0 - np.einsum("ri,ij,rj->r", x, ar.g[i, :k, :k], x)
-    return ar.ar[rows][:, use].T, w.car[rows], x, np.full((k, use.size), np.nan) if fit is None else fit, u, float(w.c[i]), keep
+    return (
+        ar.ar[rows][:, use].T,
+        w.car[rows],
+        x,
+        np.full((k, use.size), np.nan) if fit is None else fit,
+        u,
+        float(w.c[i]),
+        keep,
+    )
 
 
 def _fitted_again(ar: AbnormalReturns, window: Window, rows: IntArray, use: IntArray) -> Parts | str:

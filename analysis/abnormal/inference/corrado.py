@@ -7,8 +7,8 @@ import numpy as np
 from ..domain import AbnormalReturns, FloatArray, IntArray, TestOptions, TestResult, Window
 from ..kernel import ranks
 from ..registry import TESTS
-from ._cross import EventTime, by_normal, chosen, event_time, too_few
-from ._window import window_stats
+from ._cross import EventTime, by_normal, chosen, event_time, residual_rows, too_few
+from ._window import estimation_block, window_stats
 
 S_FORMS = ("mean_square", "centred")
 CZ = ("finite_rows", "all_rows", "centred", "cz_std")
@@ -103,8 +103,10 @@ def _standardised(ar: AbnormalReturns, window: Window, rows: EventTime) -> Float
     sd = np.sqrt(np.sum(np.where(have, sar - mean, 0.0) ** 2, axis=0) / (count - 1))
     if not (sd > 1e-12).all():
         return None
-    quiet = rows.a[:, : -rows.length] / ar.sigma[rows.rows, None]
-    return np.concatenate([quiet, sar / sd], axis=1)
+    cols = estimation_block(ar)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        quiet = residual_rows(ar, rows.rows) / (ar.sigma[rows.rows, None] * np.sqrt(ar.noise[rows.rows, cols]))
+    return np.concatenate([quiet[:, np.isfinite(quiet).any(axis=0)], sar / sd], axis=1)
 
 
 @TESTS.add(
@@ -134,7 +136,9 @@ def corrado_zivney(ar: AbnormalReturns, window: Window, opt: TestOptions) -> Tes
     if form == "cz_std":
         values = _standardised(ar, window, rows)
         if values is None:
-            return TestResult.none("corrado_zivney", window, "the SARs of a day do not differ (standard deviation 0)", form)
+            return TestResult.none(
+                "corrado_zivney", window, "the SARs of a day do not differ (standard deviation 0)", form
+            )
         k, count = ranks.midranks(values)
     else:
         k, count = _ranked(ar, window, rows)

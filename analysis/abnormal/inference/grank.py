@@ -28,13 +28,17 @@ class _Generalised(NamedTuple):
     size: IntArray
 
 
-def _generalised(ar: AbnormalReturns, window: Window, rows: IntArray, last: FloatArray, studentised: bool) -> _Generalised:
-    e = residual_rows(ar, rows) / ar.sigma[rows, None]
+def _generalised(
+    ar: AbnormalReturns, window: Window, rows: IntArray, last: FloatArray, studentised: bool
+) -> _Generalised:
+    cols = estimation_block(ar)
+    factor = ar.noise[rows, cols]  # 1 but for returns of several sessions and models with moving variance
     if studentised:
-        cols = estimation_block(ar)
-        x, noise = ar.x[rows, cols], ar.noise[rows, cols]
+        x = ar.x[rows, cols]
         h = np.einsum("nri,nij,nrj->nr", x, ar.g[rows], x)
-        e = e / np.sqrt(noise - np.where(ar.fitted[rows, None], h, 0.0))
+        factor = factor - np.where(ar.fitted[rows, None], h, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        e = residual_rows(ar, rows) / (ar.sigma[rows, None] * np.sqrt(factor))
     values = np.concatenate([e, last[:, None]], axis=1)
     k, size = ranks.midranks(values)
     u = k / (size[:, None] + 1.0) - 0.5

@@ -21,13 +21,23 @@ RW = ("studentized", "raw")
 
 
 def _answer(
-    test: str, ar: AbnormalReturns, window: Window, form: str, adjusted: FloatArray, single: FloatArray, sign: FloatArray
+    test: str,
+    ar: AbnormalReturns,
+    window: Window,
+    form: str,
+    adjusted: FloatArray,
+    single: FloatArray,
+    sign: FloatArray,
 ) -> TestResult:
     """The family's smallest adjusted p, whose it is and in which direction; all adjusted p in `extra`.
 
     Where several firms share the smallest adjusted p, the one with the smallest p of its own is named.
     """
-    best = int(np.lexsort((np.where(np.isfinite(single), single, np.inf), np.where(np.isfinite(adjusted), adjusted, np.inf)))[0])
+    best = int(
+        np.lexsort((np.where(np.isfinite(single), single, np.inf), np.where(np.isfinite(adjusted), adjusted, np.inf)))[
+            0
+        ]
+    )
     p = float(adjusted[best])
     extra = {"adjusted": adjusted, "firm": ar.ticker[best], "pair": best, "sign": int(np.sign(sign[best])), "p": single}
     return TestResult(test, window, p, p, np.nan, int(np.isfinite(adjusted).sum()), form, extra=extra)
@@ -42,7 +52,9 @@ def _family(
     n = int(np.isfinite(p).sum())
     if n < 2:
         why = next((f" ({r})" for r in single.reason if r), "")
-        return TestResult.none(test, window, f"{test} needs a family of 2 firms with a p-value, this study has {n}{why}", form)
+        return TestResult.none(
+            test, window, f"{test} needs a family of 2 firms with a p-value, this study has {n}{why}", form
+        )
     return _answer(test, ar, window, form, adjust(p), p, window_stats(ar, window).car)
 
 

@@ -67,4 +67,8 @@ def patell(ar: AbnormalReturns, window: Window, opt: TestOptions) -> TestResult:
     if rows.size < 2:
         return too_few("patell", ar, window, rows.size, 2, form)
     z, n, why = patell_z(ar, window, form)
-    return TestResult.none("patell", window, f"patell {why}", form) if why else by_normal("patell", window, z, n, form, opt)
+    return (
+        TestResult.none("patell", window, f"patell {why}", form)
+        if why
+        else by_normal("patell", window, z, n, form, opt)
+    )

@@ -61,7 +61,13 @@ def disp_ratio(ar: AbnormalReturns, window: Window, opt: TestOptions) -> TestRes
     null = dispersion(z * ar.sigma[rows], weight)
     observed = float(dispersion(w.car[rows] / np.sqrt(w.c[rows]), weight))
     hits = int(dist.count_at_least(null, observed))
-    extra = {"m": null.size, "n_ge": hits, "ratio_to_mean": observed / float(null.mean()), "left_out": left_out, **UPPER}
+    extra = {
+        "m": null.size,
+        "n_ge": hits,
+        "ratio_to_mean": observed / float(null.mean()),
+        "left_out": left_out,
+        **UPPER,
+    }
     p = (1.0 + hits) / (null.size + 1.0)
     return TestResult("disp_ratio", window, observed, p, np.nan, rows.size, form, extra=extra)
 

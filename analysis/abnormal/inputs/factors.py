@@ -150,7 +150,9 @@ def _unzipped(path: Path, raw: bytes) -> bytes:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             inside = [n for n in archive.namelist() if n.lower().endswith((".csv", ".txt"))]
             if len(inside) != 1:
-                raise BadData(f"{path}: one CSV was expected in the archive, it holds {', '.join(archive.namelist()[:5])}")
+                raise BadData(
+                    f"{path}: one CSV was expected in the archive, it holds {', '.join(archive.namelist()[:5])}"
+                )
             return archive.read(inside[0])
     except (zipfile.BadZipFile, EOFError) as error:
         raise BadData(f"{path}: a damaged zip archive: {error}") from error
@@ -223,7 +225,9 @@ def _plain(file: str | Path, name: str) -> FactorTable:
     if any(b.freq != "1d" for b in bars.values()) or any(not np.array_equal(t, times[0]) for t in times):
         raise BadData(f"{name}: one row a date with one column a factor was expected (date,Mkt-RF,SMB,...)")
     values = np.stack([b.get("ret") for b in bars.values()], axis=1)
-    notes = tuple(n for n in next(iter(bars.values())).meta.get("notes", "").split("\n") if n and "median size" not in n)
+    notes = tuple(
+        n for n in next(iter(bars.values())).meta.get("notes", "").split("\n") if n and "median size" not in n
+    )
     return _table(list(bars), times[0], values, notes, name)
 
 
@@ -237,7 +241,9 @@ def _table(
     known = [canonical(n) for n in names]
     doubled = next((n for i, n in enumerate(known) if n in known[:i]), None)
     if doubled or "" in known:
-        raise BadData(f"{source}: columns {', '.join(names)}: {'two mean ' + doubled if doubled else 'one has no name'}")
+        raise BadData(
+            f"{source}: columns {', '.join(names)}: {'two mean ' + doubled if doubled else 'one has no name'}"
+        )
     values = np.array(values, dtype=float)
     missing = np.isin(values, MISSING)
     values[missing] = np.nan
@@ -260,7 +266,9 @@ def _typical_size(table: FactorTable) -> float:
 def _as_decimal(table: FactorTable, percent: bool | None, name: str) -> FactorTable:
     size = _typical_size(table)
     if percent is None and _SURELY_DECIMAL < size < _SURELY_PERCENT:
-        raise BadData(f"{name}: values of a median size of {size:.3g} may be percent or decimal; say percent=True or False")
+        raise BadData(
+            f"{name}: values of a median size of {size:.3g} may be percent or decimal; say percent=True or False"
+        )
     is_percent = size >= _SURELY_PERCENT if percent is None else percent
     if not is_percent:
         return table

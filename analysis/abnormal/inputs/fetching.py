@@ -62,7 +62,9 @@ class Reconciliation:
             (self.surplus, "with a bar although the exchange was closed"),
             (self.empty, "with a bar without prices"),
         )
-        return tuple(f"{days.size} date{'s'[: days.size > 1]} {what}: {_days(days)}" for days, what in told if days.size)
+        return tuple(
+            f"{days.size} date{'s'[: days.size > 1]} {what}: {_days(days)}" for days, what in told if days.size
+        )
 
 
 def _days(days: DateArray) -> str:
@@ -295,7 +297,9 @@ def fetch_into(
     for ticker in names:
         if progress:
             progress(len(outcomes), len(names), ticker)
-        outcomes.append(_untried(store, ticker, freq, outcomes) or _fetch_one(store, ticker, start, end, freq, provider, now))
+        outcomes.append(
+            _untried(store, ticker, freq, outcomes) or _fetch_one(store, ticker, start, end, freq, provider, now)
+        )
     if progress:
         progress(len(names), len(names), "")
     return FetchReport(freq, tuple(outcomes))

@@ -7,9 +7,7 @@ prices are always visible behind it, read only. Nothing here opens a connection.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -21,15 +19,16 @@ import numpy as np
 
 from ..domain import Bars, DateArray, Ticker
 from ..errors import BadData, NotInStore, RequestError, StoreBroken, UnknownName, did_you_mean
-from .barfile import content_digest, cut, read_bars, read_meta, write_bars, writer_lock
-from .merge import LIST_KEYS, Revision, WriteReport, joined_ranges, merge, merged_meta
+from .barfile import content_digest, cut, read_bars, read_meta, write_bars
+from .held import FREQUENCIES, HeldPrices, all_times, few, frequency, joint_digest, structured
+from .locking import writer_lock
+from .merge import Revision, WriteReport, joined_ranges, merge, merged_meta
 
 __all__ = [
     "FREQUENCIES", "HeldPrices", "Mark", "PriceSource", "PriceStore", "Revision", "WriteReport", "frequency", "marks",
     "open_prices",
 ]  # fmt: skip
 
-FREQUENCIES = ("1d", "1h", "30m", "15m", "5m", "2m", "1m")
 ENVIRONMENT = "ABNORMAL_STORE"
 
 
@@ -155,7 +154,7 @@ class PriceStore:
         held = self._bundled_bars.get(ticker) if freq == "1d" else None
         if held is None:
             raise self._absent(ticker, freq)
-        return {"ticker": ticker, "freq": freq, **_structured(held.meta), "sha256": content_digest(held)}
+        return {"ticker": ticker, "freq": freq, **structured(held.meta), "sha256": content_digest(held)}
 
     def own_meta(self, ticker: Ticker, freq: str = "1d") -> dict[str, Any]:
         """Metadata of the bars in the store's own folder; empty where there are none, bundled ones or not."""
@@ -164,14 +163,14 @@ class PriceStore:
 
     def dates(self, freq: str = "1d") -> DateArray:
         """Every time at which any ticker has a bar."""
-        return _all_times(self.bars(t, freq) for t in self.tickers(freq))
+        return all_times(self.bars(t, freq) for t in self.tickers(freq))
 
     def digest(self, tickers: Ticker | Iterable[Ticker] | None = None, freq: str = "1d") -> str:
         """sha256 of the content of one ticker's bars; of several (None: all) the sha256 of their digests."""
         if isinstance(tickers, str):
             return str(self.meta(tickers, freq)["sha256"])
         names = self.tickers(freq) if tickers is None else sorted(set(tickers))
-        return _joint_digest({t: str(self.meta(t, freq)["sha256"]) for t in names})
+        return joint_digest({t: str(self.meta(t, freq)["sha256"]) for t in names})
 
     def describe(self) -> str:
         """One line for a manifest: where the prices lie."""
@@ -264,14 +263,6 @@ def default_folder() -> Path:
     return Path(platformdirs.user_data_dir("abnormal", appauthor=False))
 
 
-def frequency(freq: str) -> str:
-    """The frequency as it names a folder: "60m" is "1h". Raises UnknownName."""
-    name = {"60m": "1h", "1D": "1d", "d": "1d", "daily": "1d"}.get(freq, freq)
-    if not re.fullmatch(r"[1-9]\d{0,2}[mhd]", name):
-        raise UnknownName("frequency", freq, FREQUENCIES, f"Known: {' '.join(FREQUENCIES)}")
-    return name
-
-
 def folder_name(ticker: Ticker) -> str:
     """The ticker as part of a path on any system; odd signs as %XX. Raises RequestError where that cannot be."""
     if not ticker or len(ticker) > 64 or ticker != ticker.strip() or any(ord(c) < 32 for c in ticker):
@@ -281,19 +272,13 @@ def folder_name(ticker: Ticker) -> str:
 
 
 def _new_meta(bars: Bars, source: str, covered: tuple[Any, Any] | None) -> dict[str, Any]:
-    meta = _structured(bars.meta)
+    meta = structured(bars.meta)
     meta["source"] = source or meta.get("source") or "not stated"
     meta.setdefault("retrieved", dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
     if covered is not None:
         first, last = (np.datetime64(day, "D") for day in covered)
         meta["covered"] = joined_ranges([*meta.get("covered", []), f"{first}/{last}"])
     return meta
-
-
-def _structured(meta: Mapping[str, str]) -> dict[str, Any]:
-    """Metadata of bars with their lists as lists."""
-    own = {"schema", "ticker", "freq", "sha256"}
-    return {k: v.split("\n") if k in LIST_KEYS else v for k, v in meta.items() if k not in own and v}
 
 
 def _require_same_kind(ticker: Ticker, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -317,15 +302,6 @@ def _table_tickers() -> set[Ticker]:
         return set()
     with path.open(encoding="utf-8", newline="") as stream:
         return {row["ticker"] for row in csv.DictReader(stream)}
-
-
-def _joint_digest(digests: Mapping[Ticker, str]) -> str:
-    return hashlib.sha256("\n".join(f"{t} {d}" for t, d in sorted(digests.items())).encode()).hexdigest()
-
-
-def _all_times(series: Iterable[Bars]) -> DateArray:
-    times = [b.time for b in series]
-    return np.unique(np.concatenate(times)) if times else np.empty(0, "datetime64[D]")
 
 
 # ---------------------------------------------------------------------------------------------------- bundled
@@ -370,69 +346,6 @@ def _all_marks() -> list[Mark]:
 
 
 # ---------------------------------------------------------------------------------------------------- other sources
-
-
-class HeldPrices:
-    """Prices or returns held in memory: a frame, a file or a dict of bars, behind the same face as the store."""
-
-    own_dates = True
-
-    def __init__(self, bars: Mapping[Ticker, Bars], name: str) -> None:
-        if not bars:
-            raise BadData(f"{name} holds no prices; give at least one ticker with one dated price")
-        self._bars = dict(bars)
-        self._name = name
-        found = {b.freq for b in self._bars.values()}
-        if len(found) > 1:
-            raise BadData(f"{name} mixes bars of {' and '.join(sorted(found))}; one frequency is needed")
-        self.freq = next(iter(found))
-
-    def __repr__(self) -> str:
-        return f"HeldPrices({self._name}: {len(self._bars)} tickers, {self.freq})"
-
-    def bars(self, ticker: Ticker, freq: str = "1d", start: Any = None, end: Any = None) -> Bars:
-        """Bars of a ticker from `start` to `end`, both included. Raises UnknownName, RequestError (other frequency)."""
-        self._require(freq)
-        if ticker not in self._bars:
-            raise UnknownName("ticker", ticker, self._bars, f"{self._name} holds {_few(self.tickers(freq))}")
-        return cut(self._bars[ticker], start, end)
-
-    def tickers(self, freq: str = "1d") -> list[Ticker]:
-        """Tickers held, in order."""
-        return sorted(self._bars) if frequency(freq) == self.freq else []
-
-    def has(self, ticker: Ticker, freq: str = "1d") -> bool:
-        """Whether there are bars of this ticker and frequency."""
-        return ticker in self._bars and frequency(freq) == self.freq
-
-    def meta(self, ticker: Ticker, freq: str = "1d") -> dict[str, Any]:
-        """Source, notes and digest of the bars of a ticker."""
-        bars = self.bars(ticker, freq)
-        return {"ticker": ticker, "freq": self.freq, **_structured(bars.meta), "sha256": content_digest(bars)}
-
-    def dates(self, freq: str = "1d") -> DateArray:
-        """Every time at which any ticker has a bar."""
-        self._require(freq)
-        return _all_times(self._bars.values())
-
-    def digest(self, tickers: Ticker | Iterable[Ticker] | None = None, freq: str = "1d") -> str:
-        """sha256 of the content of one ticker's bars; of several (None: all) the sha256 of their digests."""
-        if isinstance(tickers, str):
-            return content_digest(self.bars(tickers, freq))
-        names = self.tickers(freq) if tickers is None else tickers
-        return _joint_digest({t: content_digest(self.bars(t, freq)) for t in names})
-
-    def describe(self) -> str:
-        """One line for a manifest: what was given."""
-        return f"{self._name} ({len(self._bars)} tickers)"
-
-    def _require(self, freq: str) -> None:
-        if frequency(freq) != self.freq:
-            raise RequestError(f'{self._name} holds {self.freq} bars and {freq} were asked for; set freq="{self.freq}"')
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (f" ... ({len(names)} in all)" if len(names) > 8 else "")
 
 
 def open_prices(source: Any = None) -> PriceSource:
@@ -503,7 +416,7 @@ def _from_mapping(source: Mapping[Any, Any], returns: bool) -> dict[Ticker, Bars
             continue
         found = frame_to_bars(value, returns, ticker=str(ticker))
         if set(found) != {str(ticker)}:
-            raise BadData(f"the frame given for {ticker} holds {_few(sorted(found))}; one security a frame is expected")
+            raise BadData(f"the frame given for {ticker} holds {few(sorted(found))}; one security a frame is expected")
         out.update(found)
     return out
 

@@ -6,9 +6,9 @@
     ranks    column sums of ranks                                                             batch_ranks.py
     pairs    correlation sums over all pairs whose windows meet                               batch_comove.py
 
-A block of a few hundred events fits the second-level cache; numpy lets go of the interpreter in every step, so threads
-take stretches of dates. No number depends on blocks, threads or the order of the events: rows are computed one by one or
-in products whose shape the data fix, rank sums are exact, everything else is summed date by date in one order.
+A block of events fits the second-level cache; numpy lets go of the interpreter in every step, so threads take stretches
+of dates. No number depends on blocks, threads or the order of the events: rows are computed one by one or in products
+whose shape the data fix, sums of ranks are exact, everything else is summed date by date in one order.
 """
 
 from __future__ import annotations
@@ -16,37 +16,36 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .batch_comove import MIN_COMMON, ByDate, ByPair, Comovement, apart, cheaper_by_pair
-from .batch_dates import Layout, Model, Window, coefficients, layout
-from .batch_fit import DENSE, Atom, Block, Fitter, Workspace, fitter
-from .batch_ranks import rank_sums
+from .batch_dates import Model, Tables, Window, layout
+from .batch_fit import ATOM, DENSE, Atom, Block, Fitter, cleaned, coefficients, dates_of, explained, fitter
+from .batch_ranks import RankTally
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-CHUNK = 192  # events held at once: their rows and as many scratch rows stay in a second-level cache of 1 MB
-ATOM = 256  # events of one date taken together, whatever the chunk
+CHUNK = 192  # events held at once: rows and scratch rows stay in a second-level cache of 1 to 2 MB
 TABLE_CELLS = 300_000  # cells of the tables of dates held at once
+STRETCHES = 3  # pieces of work a thread
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RankSums:
+class RankSums(NamedTuple):
     """Sums of ranks over `n` complete events, by column: estimation sessions, then event sessions (M + L,)."""
 
     sums: Array
     n: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Comoving:
-    """rho[d]: sum of residual correlations over pairs of events d sessions apart; pairs[d]: how many pairs there are.
+class Comoving(NamedTuple):
+    """rho[d]: sum of residual correlations over pairs of clean events d = 0..D sessions apart; pairs[d]: their number.
 
-    Pairs with fewer than 30 common sessions count 0; `flagged` says how many of each distance did.
+    Pairs with fewer than 30 common sessions count 0; `flagged[d]` says how many did.
     """
 
     rho: Array
@@ -58,9 +57,9 @@ class Comoving:
 class Batch:
     """What became of E events, in the order they were given; NaN where `clean` is False.
 
-    clean (E,): inside the series, complete, not an exact fit; the others are for the pair-by-pair path. sigma, r2 (E,),
-    coef (E, 1 + q), car, se (E, windows), up (E,): positive residuals, m estimation rows, df degrees of freedom. order
-    (n,): the clean events by date and security, the order in which sums over events are taken.
+    clean (E,): inside the series, complete, not an exact fit (the others are for the pair-by-pair path). sigma, r2 (E,),
+    coef (E, 1 + q), car, se (E, windows), up (E,) positive residuals, ar (E, W - M). m estimation rows, df degrees of
+    freedom, both the same for all. order (n,): the clean events by date and security, the order of all sums over events.
     """
 
     clean: Mask
@@ -70,7 +69,7 @@ class Batch:
     sigma: Array
     car: Array
     se: Array
-    up: Index
+    up: NDArray[np.int32] | None
     coef: Array | None
     r2: Array | None
     ar: Array | None
@@ -85,7 +84,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """By-products worth their time only where a test or a table asks for them."""
+    """By-products that cost time or room: asked for where a test or a table needs them."""
 
     ranks: bool = True
     signs: bool = True
@@ -106,7 +105,7 @@ def run_batch(
     threads: int = 1,
     chunk: int = CHUNK,
 ) -> Batch:
-    """Estimate and sum up many events on complete rows.
+    """Estimate and sum up very many events whose rows are complete.
 
     Parameters
     ----------
@@ -117,9 +116,10 @@ def run_batch(
     wanted : by-products; all but single abnormal returns by default.
     threads, chunk : how the work is cut; no number depends on them.
 
-    Returns
-    -------
-    Batch
+    Raises
+    ------
+    ValueError
+        where a window does not follow the estimation window.
 
     Examples
     --------
@@ -133,10 +133,20 @@ def run_batch(
     ((5, 1), 240, 238)
     """
     plan = layout(estimation, tuple(windows))
-    return _Run.over(returns, model, plan, security, position, wanted or Wanted(), chunk).carried_out(threads)
+    security, position = np.asarray(security, np.int64), np.asarray(position, np.int64)
+    fit = fitter(returns, model, plan)
+    return _Run.over(fit, security, position, wanted or Wanted(), max(int(chunk), 1)).carried_out(threads)
 
 
 # ------------------------------------------------------------------------------------------------ one run
+
+
+class _Part(NamedTuple):
+    """What a stretch of dates came to: rank sums by window, correlation sums and numbers of clean events by date."""
+
+    ranks: list[RankSums]
+    rho: Array | None
+    counts: Index | None
 
 
 @dataclass(slots=True, eq=False)
@@ -153,6 +163,7 @@ class _Run:
     dates: Index  # distinct sessions, ascending
     edges: Index  # sorted events edges[d]..edges[d + 1] belong to date d
     reach: int  # dates at most so far apart are correlated
+    dense: bool
     sparse: bool
     out: dict[str, NDArray] = field(default_factory=dict)
 
@@ -166,7 +177,10 @@ class _Run:
         edges = np.append(starts, order.size)
         reach = max(min(plan.reach, plan.m - MIN_COMMON), 0)
         sparse = wanted.comovement and cheaper_by_pair(dates, np.diff(edges), reach)
-        return cls(fit, wanted, chunk, position.size, order, security[order], position[order], dates, edges, reach, sparse)
+        return cls(
+            fit, wanted, chunk, position.size, order, security[order], position[order], dates, edges, reach,
+            order.size >= DENSE * dates.size, sparse,
+        )  # fmt: skip
 
     def carried_out(self, threads: int) -> Batch:
         self._allocate()
@@ -183,16 +197,17 @@ class _Run:
         w = len(plan.events)
         columns: dict[str, tuple[int, ...]] = {"sigma": (e,), "car": (e, w), "se": (e, w)}
         if want.coefficients:
-            columns |= {"coef": (e, self.fit.coefficients), "r2": (e,)}
+            columns |= {"coef": (e, self.fit.model.named), "r2": (e,)}
         if want.abnormal_returns:
             columns["ar"] = (e, plan.width - plan.m)
         self.out = {name: np.full(shape, np.nan) for name, shape in columns.items()}
-        self.out["up"] = np.zeros(e if want.signs else 0, np.int32)
         self.out["clean"] = np.zeros(e, bool)
+        if want.signs:
+            self.out["up"] = np.zeros(e, np.int32)
 
     def _stretches(self, threads: int) -> list[tuple[int, int]]:
-        """Ranges of dates of about equal size: one for one thread, else three a thread."""
-        pieces = 1 if threads <= 1 else 3 * threads
+        """Ranges of dates with about as many events each: one for one thread, else a few a thread."""
+        pieces = 1 if threads <= 1 else STRETCHES * threads
         cuts = np.searchsorted(self.edges, np.linspace(0, self.order.size, pieces + 1)[1:-1])
         ends = np.unique(np.concatenate([[0], cuts, [self.dates.size]])).tolist()
         return list(zip(ends[:-1], ends[1:])) or [(0, 0)]
@@ -203,48 +218,51 @@ class _Run:
         warm = first
         if want.comovement and stop > first:
             warm = int(np.searchsorted(self.dates, self.dates[first] - self.reach))
-        rows = self.chunk + ATOM
-        space = Workspace(rows, plan.width)
+        rows = max(self.chunk, ATOM)
         tallies = [RankTally(plan.m, columns, rows) for columns in plan.events] if want.ranks else []
         kind: type[Comovement] = ByPair if self.sparse else ByDate
         pairs = kind(self.dates[warm:stop], plan.m, self.reach) if want.comovement else None
+        work = np.empty((rows, plan.width))
         for low, high in self._tables(warm, first, stop):
             shared = self.fit.tables(self.dates[low:high])
             for start, atoms in self._blocks(low, high):
                 events = slice(start, start + atoms[-1].stop)
-                block = self.fit.block(self.security[events], self.position[events], atoms, shared, space)
+                block = self.fit.block(
+                    self.security[events], self.position[events], atoms, shared, work, self.dense
+                )
                 place = self.order[events]
                 if not block.clean.all():
                     block, atoms, keep = cleaned(block, atoms)
                     place = place[keep]
                 if pairs is not None:
                     pairs.add(block, atoms, low - warm)
-                if low >= first:
+                if low >= first and place.size:
                     self._keep(place, block, atoms, shared)
                     for tally in tallies:
                         tally.add(block.e)
-        sums = None if pairs is None else pairs.corrected()[first - warm :]
-        return _Part([RankSums(t.sums, t.n) for t in tallies], sums, 0 if pairs is None else pairs.counts[first - warm :])
+        ranks = [RankSums(t.sums, t.n) for t in tallies]
+        if pairs is None:
+            return _Part(ranks, None, None)
+        return _Part(ranks, pairs.corrected()[first - warm :], pairs.counts[first - warm :])
 
     def _tables(self, warm: int, first: int, stop: int) -> Iterator[tuple[int, int]]:
         """Ranges of dates whose tables are held at once."""
-        plan = self.fit.plan
-        step = max(1, TABLE_CELLS // (max(self.fit.model.k, 1) * plan.width))
+        step = max(1, TABLE_CELLS // (max(self.fit.model.k, 1) * self.fit.plan.width))
         for a, b in ((warm, first), (first, stop)):
             for low in range(a, b, step):
                 yield low, min(low + step, b)
 
     def _blocks(self, low: int, high: int) -> Iterator[tuple[int, list[Atom]]]:
-        """First event and atoms of each block: whole atoms, together about `chunk` events. Starts count from the block."""
-        base, atoms = int(self.edges[low]), []
+        """First event and atoms of each block: whole atoms, together at most `chunk` events (or one atom)."""
+        base, atoms = int(self.edges[low]), list[Atom]()
         for d in range(low, high):
             start, stop = int(self.edges[d]), int(self.edges[d + 1])
             for a in range(start, stop, ATOM):
                 b = min(a + ATOM, stop)
-                atoms.append(Atom(a - base, b - base, d - low, b == stop))
-                if b - base >= self.chunk:
+                if atoms and b - base > self.chunk:
                     yield base, atoms
-                    base, atoms = b, []
+                    base, atoms = a, []
+                atoms.append(Atom(a - base, b - base, d - low, b == stop))
         if atoms:
             yield base, atoms
 
@@ -253,15 +271,51 @@ class _Run:
         out, want, plan, model = self.out, self.wanted, self.fit.plan, self.fit.model
         date = dates_of(atoms)
         rss = block.rss - block.total**2 / plan.m if model.centred else block.rss
-        sigma = np.sqrt(rss / (plan.m - model.df_lost))
+        sigma = np.sqrt(rss / (plan.m - model.lost))
         out["clean"][place] = True
         out["sigma"][place] = sigma
         out["car"][place] = block.car
         out["se"][place] = sigma[:, None] * np.sqrt(shared.c[date])
         if want.signs:
-            out["up"][place] = np.count_nonzero(block.e[:, : plan.m] > 0.0, axis=1)
+            out["up"][place] = (block.e[:, : plan.m] > 0.0).view(np.uint8).sum(axis=1, dtype=np.uint16)
         if want.abnormal_returns:
             out["ar"][place] = block.e[:, plan.m :]
         if want.coefficients:
             out["coef"][place] = coefficients(model, plan, block, shared, date)
-            out["r2"][place] = explained(model, block)
+            out["r2"][place] = explained(model, plan, block)
+
+    def _collected(self, parts: Sequence[_Part]) -> Batch:
+        out, plan = self.out, self.fit.plan
+        by_window = zip(*(p.ranks for p in parts))
+        ranks = tuple(RankSums(np.sum([r.sums for r in found], axis=0), sum(r.n for r in found)) for found in by_window)
+        clean = out["clean"]
+        return Batch(
+            clean=clean, order=self.order[clean[self.order]], m=plan.m, df=plan.m - self.fit.model.lost,
+            sigma=out["sigma"], car=out["car"], se=out["se"], up=out.get("up"), coef=out.get("coef"), r2=out.get("r2"),
+            ar=out.get("ar"), ranks=ranks, comoving=self._comoving(parts),
+        )  # fmt: skip
+
+    def _comoving(self, parts: Sequence[_Part]) -> Comoving | None:
+        """Sums over dates, in their order, of what the stretches found; distances without common sessions count 0."""
+        if not self.wanted.comovement:
+            return None
+        plan = self.fit.plan
+        found = np.concatenate([p.rho for p in parts if p.rho is not None])
+        counts = np.concatenate([p.counts for p in parts if p.counts is not None]).astype(float)
+        rho, pairs = np.zeros(plan.reach + 1), np.zeros(plan.reach + 1)
+        rho[: self.reach + 1] = found.sum(axis=0)
+        pairs[0] = np.sum(counts * (counts - 1.0)) / 2.0
+        for d in range(1, plan.reach + 1):
+            a, b = apart(self.dates, d)
+            pairs[d] = np.sum(counts[a] * counts[b])
+        few = plan.m - np.arange(plan.reach + 1) < MIN_COMMON
+        return Comoving(np.where(few, 0.0, rho), pairs, np.where(few, pairs, 0.0))
+
+
+def mean_correlation(found: Comoving, length: int, n: int) -> float:
+    """rbar_w over all n (n - 1) / 2 pairs: each pair weighted by the share of event sessions it has in common.
+
+    `length` is that of the event window; events further apart than it share nothing. One common date: the plain mean.
+    """
+    share = 1.0 - np.arange(length) / length
+    return float(np.sum(found.rho[:length] * share) / (n * (n - 1) / 2)) if n > 1 else float("nan")

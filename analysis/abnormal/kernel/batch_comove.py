@@ -73,26 +73,32 @@ class Comovement(Protocol):
     """
 
     sums: Array
+    counts: Index
 
-    def add(self, block: Block, position: Index, atoms: list[Atom], first_date: int) -> None: ...
+    def __init__(self, position: Index, m: int, reach: int) -> None: ...
+
+    def add(self, block: Block, atoms: list[Atom], first_date: int) -> None: ...
+
+    def corrected(self) -> Array: ...
 
 
 class ByDate:
     """The inner products above. `position` (dates,) are sessions of the dates, ascending."""
 
-    def __init__(self, position: Index, m: int, reach: int, first: int) -> None:
+    def __init__(self, position: Index, m: int, reach: int) -> None:
         self.position, self.m, self.reach = position, m, reach
         self.sums = np.zeros((position.size, reach + 1))
+        self.counts = np.zeros(position.size, np.int64)
         self._small = np.zeros((position.size, 2, reach))  # u and v of every date
         self._row = m + reach
         self._slots = 3 * reach + 1
         # Slot p holds what earlier dates have to say to the date at session base + p, a row for each distance.
         self._ring = np.zeros((self._slots, reach, self._row))
-        self._base = int(position[first]) if position.size else 0
+        self._base = int(position[0]) if position.size else 0
         self._tail = np.zeros((reach + 1, m))
         self._count, self._centre, self._begun = 0, 0.0, False
 
-    def add(self, block: Block, position: Index, atoms: list[Atom], first_date: int) -> None:
+    def add(self, block: Block, atoms: list[Atom], first_date: int) -> None:
         est = block.e[:, : self.m]
         t = trims(est, block.rss, block.total, self.reach)
         tails = np.concatenate([t.whole[None], t.inverse[1]])
@@ -144,6 +150,7 @@ class ByDate:
         self._begun = False
         if not self._count:
             return
+        self.counts[date] = self._count
         whole = self._tail[0]
         self.sums[date, 0] = 0.5 * (whole @ whole - self.m * self._centre**2 - self._count)
         if self.reach:
@@ -161,20 +168,21 @@ class ByDate:
 class ByPair:
     """The same sums pair by pair, for dates with few events. Rows of the last `reach` sessions are kept."""
 
-    def __init__(self, position: Index, m: int, reach: int, first: int) -> None:
+    def __init__(self, position: Index, m: int, reach: int) -> None:
         self.position, self.m, self.reach = position, m, reach
         self.sums = np.zeros((position.size, reach + 1))
+        self.counts = np.zeros(position.size, np.int64)
         self._est = np.empty((0, m))
         self._date = np.empty(0, np.int64)
         self._head = np.empty((2, reach, 0))  # 1/s and mean without the first d sessions
         self._self = np.empty((2, 0))
 
-    def add(self, block: Block, position: Index, atoms: list[Atom], first_date: int) -> None:
+    def add(self, block: Block, atoms: list[Atom], first_date: int) -> None:
         est = block.e[:, : self.m]
         t = trims(est, block.rss, block.total, self.reach)
         date = np.repeat([first_date + a.date for a in atoms], [a.stop - a.start for a in atoms])
         tail = np.stack([t.inverse[1], t.mean[1]])
-        fresh = self._date.size
+        np.add.at(self.counts, date, 1)
         self._forget(date)
         fresh = self._date.size
         self._est = np.concatenate([self._est, est])
@@ -203,10 +211,8 @@ class ByPair:
         before = np.searchsorted(self.position, self.position[here] - d)
         exists = self.position[before] == self.position[here] - d
         i, j = _meeting(self._date, np.where(exists, before, -1))
-        k = j
-        self._gather(
-            i, j + fresh, d, self._head[0, d - 1, i] * tail[0, d - 1, k], self._head[1, d - 1, i] * tail[1, d - 1, k]
-        )
+        head, last = self._head[:, d - 1, i], tail[:, d - 1, j]
+        self._gather(i, j + fresh, d, head[0] * last[0], head[1] * last[1])
 
     def _gather(self, i: Index, j: Index, d: int, inverse: Array, means: Array) -> None:
         shared = self.m - d

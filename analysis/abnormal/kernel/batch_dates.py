@@ -68,16 +68,23 @@ class Model(NamedTuple):
 
     @property
     def k(self) -> int:
+        """Columns of the basis."""
         return int(self.intercept) + self.regressors.shape[0]
 
     @property
-    def lost(self) -> int:
-        """Degrees of freedom lost to the fit: residual variance is rss / (M - lost)."""
-        return self.k if self.carried else self.k - 1
+    def fitted(self) -> bool:
+        """Whether residuals are those of the fit, so that they sum to zero."""
+        return self.intercept and self.carried
 
     @property
-    def df_lost(self) -> int:
-        return 1 if self.centred else self.lost
+    def lost(self) -> int:
+        """Degrees of freedom of sigma lost: the parameters carried, or the mean it is measured from."""
+        return 1 if self.centred else self.k - int(self.intercept and not self.carried)
+
+    @property
+    def named(self) -> int:
+        """Coefficients reported: intercept and slopes (a model that fits nothing reports mean and slope 1)."""
+        return 1 + self.regressors.shape[0] if self.intercept else 2
 
 
 class Tables(NamedTuple):
@@ -161,11 +168,3 @@ def _multipliers(model: Model, plan: Layout, basis: Array, mean: Array, slope: A
         out[:, j] = length + np.vecdot(u, u) if u.shape[1] else length
     return out
 
-
-def coefficients(model: Model, plan: Layout, a: Array, mean: Array, slope: Array) -> Array:
-    """(n, 1 + q): intercept and slopes from basis coefficients a (n, k), each event with its date's mean and slope."""
-    if not model.intercept:
-        return np.einsum("nr,nrq->nq", a, slope)
-    b = np.einsum("nr,nrq->nq", a[:, 1:], slope)
-    alpha = a[:, 0] * plan.m**-0.5 - np.vecdot(b, mean) if b.shape[1] else a[:, 0] * plan.m**-0.5
-    return np.concatenate([alpha[:, None], b], axis=1)

@@ -6,7 +6,7 @@ are cut out of the security-major matrix, 12 times faster than out of a date-maj
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -19,14 +19,14 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-# From so many events a date on, one matrix product a date beats arithmetic row by row.
-DENSE = 6
+ATOM = 128  # events of one date taken together, whatever the block
+DENSE = 6  # from so many events a date on, one matrix product a date beats arithmetic row by row
 # Residuals below this share of the returns are looked at again by the pair-by-pair path: the fit may be exact.
 NEARLY_EXACT = 1e-20
 
 
 class Atom(NamedTuple):
-    """Events `start..stop` (in the order of dates) that belong to table row `date`; `last`: the date ends with them."""
+    """Events `start`..`stop` of a block, all of table row `date`; `last`: no more of that date follow."""
 
     start: int
     stop: int
@@ -49,20 +49,6 @@ class Block(NamedTuple):
     clean: Mask
 
 
-@dataclass(slots=True)
-class Workspace:
-    """Buffers of one thread, reused from block to block so that they stay in the second-level cache."""
-
-    rows: int
-    width: int
-    work: Array = field(init=False)
-    keys: Index = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.work = np.empty((self.rows, self.width))
-        self.keys = np.empty((self.rows, self.width), np.int64)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitter:
     """A model, a layout and returns (S, T), security-major and contiguous: everything that stays the same all through."""
@@ -70,61 +56,45 @@ class Fitter:
     returns: Array
     model: Model
     plan: Layout
-    dense: bool
     ones: Array
 
     def tables(self, position: Index) -> Tables:
+        """What the events with day 0 at each of `position` (D,) share."""
         return tables(self.model, self.plan, position)
 
-    def block(self, security: Index, position: Index, atoms: list[Atom], shared: Tables, space: Workspace) -> Block:
-        """Fit the events security, position (n,), which `atoms` assign to rows of `shared` (starts counted from 0)."""
+    def block(
+        self, security: Index, position: Index, atoms: list[Atom], shared: Tables, work: Array, dense: bool
+    ) -> Block:
+        """Fit the events security, position (n,); `work` has room for their rows. `dense`: by matrix products."""
         plan, model = self.plan, self.model
         e = sliding_window_view(self.returns, plan.width, axis=1)[security, position + plan.low]
-        work = space.work[: security.size]
-        date = np.repeat([t.date for t in atoms], [t.stop - t.start for t in atoms])
+        work = work[: security.size]
+        date = dates_of(atoms)
         if shared.offset is not None:
             e -= np.take(shared.offset, date, axis=0, out=work, mode="clip")
-        if self.dense and model.k:
-            a = self._by_date(e, atoms, shared, work)
+        if dense and model.k:
+            a = self._by_date(e, atoms, date, shared, work)
         else:
             a = self._by_row(e, date, shared, work)
         est = e[:, : plan.m]
         rss = np.vecdot(est, est)
-        total = np.zeros(rss.size)
-        if not (model.intercept and model.carried):
-            total = np.vecdot(est, self.ones)
-        car = np.empty((rss.size, len(plan.events)))
-        for j, columns in enumerate(plan.events):
-            np.vecdot(e[:, columns], self.ones[: columns.stop - columns.start], out=car[:, j])
-        size = rss + np.vecdot(a, a)
-        clean = (rss > NEARLY_EXACT * size) & np.isfinite(rss) & np.isfinite(car).all(axis=1) & shared.ok[date]
+        total = np.zeros(rss.size) if model.fitted else np.vecdot(est, self.ones[: plan.m])
+        car = np.stack([np.vecdot(e[:, c], self.ones[: c.stop - c.start]) for c in plan.events], axis=1)
+        clean = (rss > NEARLY_EXACT * (rss + np.vecdot(a, a))) & np.isfinite(rss)
+        clean &= np.isfinite(car).all(axis=1) & shared.ok[date]
         return Block(e, a, rss, total, car, clean)
 
-    def _by_date(self, e: Array, atoms: list[Atom], shared: Tables, work: Array) -> Array:
-        """Coefficients and fitted values date by date, as two matrix products each; residuals replace the returns."""
+    def _by_date(self, e: Array, atoms: list[Atom], date: Index, shared: Tables, work: Array) -> Array:
+        """Coefficients and fitted values date by date, two matrix products each; residuals replace the returns."""
         a = np.empty((e.shape[0], self.model.k))
         m = self.plan.m
         for start, stop, d, _ in atoms:
             np.matmul(e[start:stop, :m], shared.basis[d, :, :m].T, out=a[start:stop])
-        forward = self._carried(a, shared, atoms)
+        forward = a if self.model.fitted else self._carried(a, shared, date)
         for start, stop, d, _ in atoms:
             np.matmul(forward[start:stop], shared.basis[d], out=work[start:stop])
         e -= work
         return a
-
-    def _carried(self, a: Array, shared: Tables, atoms: list[Atom]) -> Array:
-        """Basis coefficients of the forecast: without the intercept where it is not carried."""
-        if self.model.carried or not self.model.intercept:
-            return a
-        date = np.repeat([t.date for t in atoms], [t.stop - t.start for t in atoms])
-        return self._uncarried(a, shared, date)
-
-    def _uncarried(self, a: Array, shared: Tables, date: Index) -> Array:
-        """The constant that is left when a forecast b x is written as a constant plus b times deviations from the mean."""
-        forward = a.copy()
-        b = np.einsum("nr,nrq->nq", a[:, 1:], shared.slope[date])
-        forward[:, 0] = np.vecdot(b, shared.mean[date]) * self.plan.m**0.5
-        return forward
 
     def _by_row(self, e: Array, date: Index, shared: Tables, work: Array) -> Array:
         """The same one basis column after the other, for dates with few events; each row is its own arithmetic."""
@@ -132,7 +102,7 @@ class Fitter:
         a = np.empty((e.shape[0], model.k))
         first = int(model.intercept)
         if first:
-            mean = np.vecdot(e[:, :m], self.ones) / m
+            mean = np.vecdot(e[:, :m], self.ones[:m]) / m
             e -= mean[:, None]
             a[:, 0] = mean * m**0.5
         for j in range(first, model.k):
@@ -141,11 +111,50 @@ class Fitter:
             column *= a[:, j : j + 1]
             e -= column
         if first and not model.carried:
-            back = (a[:, 0] - self._uncarried(a, shared, date)[:, 0]) * m**-0.5
+            back = (a[:, 0] - self._carried(a, shared, date)[:, 0]) * m**-0.5
             e += back[:, None]
         return a
 
+    def _carried(self, a: Array, shared: Tables, date: Index) -> Array:
+        """Basis coefficients of a forecast b x without intercept: its constant is b times the mean of x."""
+        forward = a.copy()
+        if self.model.intercept:
+            b = np.einsum("nr,nrq->nq", a[:, 1:], shared.slope[date])
+            forward[:, 0] = np.vecdot(b, shared.mean[date]) * self.plan.m**0.5
+        return forward
 
-def fitter(returns: Array, model: Model, plan: Layout, dense: bool) -> Fitter:
+
+def fitter(returns: Array, model: Model, plan: Layout) -> Fitter:
     """A Fitter over returns (S, T), made contiguous where they are not."""
-    return Fitter(np.ascontiguousarray(returns, float), model, plan, dense, np.ones(plan.m))
+    return Fitter(np.ascontiguousarray(returns, float), model, plan, np.ones(plan.width))
+
+
+def dates_of(atoms: list[Atom]) -> Index:
+    """Table row of every event of a block."""
+    return np.repeat([a.date for a in atoms], [a.stop - a.start for a in atoms])
+
+
+def cleaned(block: Block, atoms: list[Atom]) -> tuple[Block, list[Atom], Index]:
+    """The block without events that are not clean, its atoms (some may be empty), and the places of those that stay."""
+    keep = np.flatnonzero(block.clean)
+    edges = np.searchsorted(keep, [a.start for a in atoms] + [atoms[-1].stop]).tolist()
+    left = [Atom(i, j, a.date, a.last) for a, i, j in zip(atoms, edges[:-1], edges[1:])]
+    return Block(*(part[keep] for part in block)), left, keep
+
+
+def coefficients(model: Model, plan: Layout, block: Block, shared: Tables, date: Index) -> Array:
+    """(n, 1 + q): intercept and slopes. A model that fits nothing has the mean residual and the slope 1 it assumes."""
+    if not model.intercept:
+        return np.stack([block.total / plan.m, np.ones(block.total.size)], axis=1)
+    b = np.einsum("nr,nrq->nq", block.a[:, 1:], shared.slope[date])
+    alpha = block.a[:, 0] * plan.m**-0.5 - np.vecdot(b, shared.mean[date])
+    return np.concatenate([alpha[:, None], b], axis=1)
+
+
+def explained(model: Model, plan: Layout, block: Block) -> Array:
+    """R2 of the fit with intercept; NaN where nothing is fitted."""
+    if not model.intercept:
+        return np.full(block.rss.size, np.nan)
+    left = block.rss - block.total**2 / plan.m
+    fitted = np.vecdot(block.a[:, 1:], block.a[:, 1:])
+    return 1.0 - left / (left + fitted)

@@ -97,7 +97,16 @@ def moving_block_means(series: Array, length: int, draws: int, rng: Generator) -
 
 
 def redrawn_t2(
-    e: Array, x: Array, fit: Array, u: Array, length: int, nu: float, c: float, draws: int, rng: Generator, centred: bool
+    e: Array,
+    x: Array,
+    fit: Array,
+    u: Array,
+    length: int,
+    nu: float,
+    c: float,
+    draws: int,
+    rng: Generator,
+    centred: bool,
 ) -> Array:
     """T2 of `draws` studies whose rows are redrawn from the residuals of all firms jointly (Hein and Westfall 2004).
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RequestError
 from ..result import StudyResult
 from . import theme
 

@@ -6,7 +6,6 @@ its place and moved there.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import secrets
@@ -96,7 +95,8 @@ def _replace(target: Path, content: bytes) -> None:
 
 # ------------------------------------------------------------------------------------------------ figures
 
-FIGURES = "car ar price jump placebo specs power timeline fit scatter intraday forest".split()
+# Those that need no run of their own (a specification curve or a power study has its own verb).
+FIGURES = ("car", "ar", "price", "jump", "placebo", "timeline", "fit", "scatter", "intraday", "forest")
 
 
 def _write_figures(result: StudyResult, folder: Path) -> None:
@@ -110,19 +110,14 @@ def _write_figures(result: StudyResult, folder: Path) -> None:
 
 
 def _svg(result: StudyResult, name: str) -> bytes | None:
-    """The figure without clock and with fixed ids; None where the result has no numbers for it."""
-    import matplotlib
-    from matplotlib import pyplot
+    """The figure; None where the result has no numbers for it."""
+    from .theme import figure_bytes
 
     draw = getattr(result.plot, name, None)
     if draw is None:
         return None
-    with matplotlib.rc_context({"svg.hashsalt": "abnormal"}):
-        try:
-            figure = draw().figure
-        except RequestError:
-            return None
-        out = io.BytesIO()
-        figure.savefig(out, format="svg", metadata={"Date": None})
-        pyplot.close(figure)
-    return out.getvalue()
+    try:
+        figure = draw().get_figure(root=True)
+    except RequestError:
+        return None
+    return figure_bytes(figure, "svg")

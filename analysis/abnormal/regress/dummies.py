@@ -203,14 +203,15 @@ class _Rows:
         ar = case.ar
         k = int(ar.k[rows[0]])
         cols = ar.columns(window)
-        event, normal = {}, {}
+        event: dict[int, tuple] = {}
+        normal: dict[int, tuple] = {}
         for i in rows:
             at = case.day0[i] + ar.offsets
-            for w in np.flatnonzero(ar.est[i]):
-                normal[int(at[w])] = (ar.raw[i, w], ar.x[i, w, :k], ar.noise[i, w], ar.dates[i, w])
-            for w in range(cols.start, cols.stop):
-                if np.isfinite(ar.ar[i, w]):
-                    event[int(at[w])] = (ar.raw[i, w], ar.x[i, w, :k], ar.noise[i, w], ar.dates[i, w])
+            inside = np.arange(cols.start, cols.stop)
+            chosen = ((normal, np.flatnonzero(ar.est[i])), (event, inside[np.isfinite(ar.ar[i, cols])]))
+            for into, columns in chosen:
+                for w in columns:
+                    into[int(at[w])] = (ar.raw[i, w], ar.x[i, w, :k], ar.noise[i, w], ar.dates[i, w])
         place = sorted(normal | event)
         values = [event.get(r) or normal[r] for r in place]
         self.place = np.array(place, np.int64)

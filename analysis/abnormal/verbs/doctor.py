@@ -246,8 +246,10 @@ def _fonts(_: dt.date) -> Iterator[Finding]:
     if find_spec("typst") is None:
         yield Finding("fonts", False, "typst is missing, no PDF report; pip install typst")
         return
-    here = Path(__file__).resolve().parent.parent / "present"
-    fonts = sorted(f.name for f in here.rglob("*") if f.suffix in (".otf", ".ttf", ".ttc"))
+    from ..inputs.bundled import data_path
+
+    folder = data_path("fonts")
+    fonts = sorted(f.name for f in folder.iterdir() if f.suffix in (".otf", ".ttf", ".ttc")) if folder.is_dir() else []
     if fonts:
         yield Finding("fonts", True, f"typst with its own fonts, and {', '.join(fonts)} for Chinese names")
     else:

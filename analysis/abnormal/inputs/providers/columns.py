@@ -85,3 +85,8 @@ def roles_of(names: Iterable[object], place: str) -> dict[str, int]:
         if role:
             found.setdefault(role, i)
     return found
+
+
+def unnamed_column(names: list[str]) -> int | None:
+    """The first column where it has no name or one that says nothing, as a written index has."""
+    return 0 if re.fullmatch(r"|index|unnamed: ?0|__index_level_0__", names[0].strip().lower()) else None

@@ -113,12 +113,16 @@ def _effects(effects: Mapping[tuple[Ticker, int], float], names: Sequence[Ticker
     added = np.zeros((len(names), size))
     for (ticker, position), value in effects.items():
         if ticker not in names or not 0 <= position < size:
-            raise RequestError(f"effect at {ticker!r}, position {position}: known are {', '.join(names)}, 0 to {size - 1}")
+            raise RequestError(
+                f"effect at {ticker!r}, position {position}: known are {', '.join(names)}, 0 to {size - 1}"
+            )
         added[names.index(ticker), position] = value
     return added
 
 
-def _prices(logs: FloatArray, session: IntArray, shape: FloatArray, width: float, volume: FloatArray) -> dict[str, FloatArray]:
+def _prices(
+    logs: FloatArray, session: IntArray, shape: FloatArray, width: float, volume: FloatArray
+) -> dict[str, FloatArray]:
     """Open, high, low, close of a path: a fifth of each session's first move comes overnight, extremes lie outside."""
     close = 100.0 * np.exp(np.cumsum(logs))
     before = np.concatenate(([100.0], close[:-1]))
