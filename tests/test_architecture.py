@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "regress": {"regress", "inference", "models", "kernel", "nouns", "study", "result"},
     "checks": {"checks", "inference", "kernel", "nouns"},
     # Thin methods of the result point back to present and regress, inside the call.
-    "result": {"nouns", "present", "regress"},
+    "result": {"nouns", "present", "regress", "study"},
     "present": {"present", "result", "nouns"},
     "study": {"study", "inputs", "models", "inference", "regress", "checks", "kernel", "nouns", "result"},
 }

@@ -41,10 +41,14 @@ class Clock(NamedTuple):
     exact: bool
 
 
-Reader = Callable[[re.Match[str], "dt.date | None", bool], "tuple[dt.date | None, dt.date | None, str, str, str] | None"]
+Reader = Callable[
+    [re.Match[str], "dt.date | None", bool], "tuple[dt.date | None, dt.date | None, str, str, str] | None"
+]
 
 _MONTH_NAMES = "January February March April May June July August September October November December".split()
-_MONTH = r"(?P<month>" + "|".join(f"{m}|{m[:3]}\\.?" + ("|Sept\\.?" if m == "September" else "") for m in _MONTH_NAMES) + ")"
+_MONTH = (
+    r"(?P<month>" + "|".join(f"{m}|{m[:3]}\\.?" + ("|Sept\\.?" if m == "September" else "") for m in _MONTH_NAMES) + ")"
+)
 _WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 _WEEKDAY = "(?P<weekday>" + "|".join(_WEEKDAYS) + ")"
 _ZH_DAYS = "一二三四五六日"
@@ -77,7 +81,9 @@ def find_dates(text: str, published: dt.date | None, ahead: bool = False) -> lis
 Read = tuple[dt.date | None, dt.date | None, str, str, str]
 
 
-def _known(day: dt.date | None, why: str, last: dt.date | None = None, precision: str = "day", hint: str = "unknown") -> Read:
+def _known(
+    day: dt.date | None, why: str, last: dt.date | None = None, precision: str = "day", hint: str = "unknown"
+) -> Read:
     return day, last, precision, hint, why
 
 
@@ -130,7 +136,9 @@ def _ordinal(hit: re.Match[str], published: dt.date | None, ahead: bool) -> Read
     for _ in range(13):
         day = _make(year, month, number)
         if day is not None and (day >= published if ahead else day <= published):
-            return _known(day, f"the {'next' if ahead else 'last'} day {number} {'from' if ahead else 'up to'} {published}")
+            return _known(
+                day, f"the {'next' if ahead else 'last'} day {number} {'from' if ahead else 'up to'} {published}"
+            )
         month += step
         year, month = year + (month > 12) - (month < 1), (month - 1) % 12 + 1
     return None
@@ -281,7 +289,9 @@ def _clock(hit: re.Match[str], hour: int, minute: str | None, zone: str) -> Iter
 
 def is_ahead(text: str) -> bool:
     """Whether a sentence speaks of what is to come."""
-    return bool(re.search(r"\b(?:will|due|scheduled|upcoming|expires?\b|is set to|are set to|plans? to)\b|将|预计|即将", text))
+    return bool(
+        re.search(r"\b(?:will|due|scheduled|upcoming|expires?\b|is set to|are set to|plans? to)\b|将|预计|即将", text)
+    )
 
 
 def stamp_date(stamp: str, published: dt.date | None, year: int | None) -> dt.date | None:

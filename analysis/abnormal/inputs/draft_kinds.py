@@ -127,9 +127,10 @@ TRIGGERS: tuple[Trigger, ...] = (
     Trigger(
         "release", "model_release",
         _words(
-            r"\b(?:releas|launch|unveil|introduc|debut|open[- ]sourc|roll(?:s|ed|ing)? out|publish)(?:e|es|ed|ing|s)?\b"
-            r"(?P<thing>[^,;.]{0,40}?\b(?:models?|weights|version)\b|,? ?(?:its |the )?(?:latest |new )?[\"“]?[A-Z][\w]*[- ]\d)"
-            r"|\bmade (?:open[- ]source )?[^,;.]{0,20}?(?:latest |new )?(?:AI )?model\b(?= it|,| open)|(?:发布|推出|开源|上线)[^，。；]{0,20}?(?:模型|版本|[A-Z][A-Za-z]*[- ]?\d)"
+            r"(?<!data )(?<!report )(?<!figures )(?<!study )(?<!statement )(?<!letter )\b(?:(?:releas|unveil|introduc)(?:es?|s|ed|ing)"
+            r"|(?:launch|publish|debut)(?:es|ed|ing|s)?|open[- ]sourc(?:es|ed|ing)|roll(?:s|ed|ing)? out|(?:release|launch) of)\b"
+            r"(?P<thing>[^,;.]{0,40}?\b(?:models?|weights|version)\b|,? ?(?:its |the )?(?:latest |new )?[\"“]?(?-i:[A-Z])\w*[- ]\d)"
+            r"|\bmade (?:open[- ]source )?[^,;.]{0,20}?(?:latest |new )?(?:AI )?model\b(?= it|,| open)|(?:发布|推出|开源|上线)[^，。；]{0,20}?(?:模型|版本|(?-i:[A-Z])[A-Za-z]*[- ]?\d)"
         ),
         "{who} releases {what}", role="target",
     ),
@@ -139,7 +140,7 @@ TRIGGERS: tuple[Trigger, ...] = (
             r"\b(?:releas|issu|publish|adopt|approv|finali[sz]|propos)\w*\b[^,;.]{0,90}?\b(?:standards?|rules?|regulations?|guidelines|measures)\b"
             r"|(?:发布|出台|公布|印发)[^，。；]{0,30}?(?:标准|条例|办法|规定|指南)"
         ),
-        "{who} rules: {tail}", official=True,
+        "{who}: {hit}", official=True,
     ),
     Trigger(
         "subsidy", "industrial_policy", _words(r"\bsubsid(?:y|ies|ise[sd]?|ize[sd]?)\b|\bstate(?:-backed)? fund\b|大基金|补贴"),
@@ -197,13 +198,22 @@ UNLISTED = re.compile(
     r"|YMTC|CXMT|SMEE)\b|深度求索|月之暗面|字节跳动|华为|长江存储|长鑫存储"
 )
 PRODUCT = re.compile(
-    r"\b(?:[A-Z][A-Za-z]{1,12}-?[A-Za-z]?|[A-Z]{1,5})[- ]?\d{1,2}(?:\.\d{1,2}){0,2}(?:[- ](?:Flash|Pro|Max|Mini|Turbo|Plus|Lite|Air|Sol))?(?![\d%,]|\.\d| ?percent)"
+    r"\b(?:[A-Z][A-Za-z]{1,12}-?[A-Za-z]?|[A-Z]{1,5})[- ]?\d{1,2}(?:\.\d{1,2}){0,2}(?:[- ](?:Flash|Pro|Max|Mini|Turbo|Plus|Lite|Air|Sol))?(?![\d%]|[.,]\d| ?percent)"
 )
-NOT_PRODUCTS = re.compile(r"^(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec|" r"January|February|March|April|August|September|October|November|December|Section|Article|Rule|Order|Page|Q[1-4]|H[12]|FY|CFR|Top|No|About|UTC|GMT|Nasdaq|G)\b[- ]?\d")
+NOT_PRODUCTS = re.compile(
+    r"^(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec|"
+    r"January|February|March|April|August|September|October|November|December|Section|Article|Rule|Order|Page|Q[1-4]|H[12]|FY|CFR|Top|No|About|UTC|GMT|Nasdaq|G)\b[- ]?\d"
+)
 
 # Words before a trigger that make it a thought and not an event.
-SUPPOSED = re.compile(r"\b(?:if|could|can|may|might|would|whether|should|unless|denie[sd]|no plans|yet to|did not|fears?|calls? for)\b|如果|若|可能|或将|是否|否认", _I)
-BEFORE_THAT = re.compile(r"\b(?:had (?:previously|already|earlier|also)|previously|earlier this year|last year|years? ago)\b|此前|早前|去年", _I)
+SUPPOSED = re.compile(
+    r"\b(?:if|could|can|may|might|would|whether|should|unless|denie[sd]|no plans|yet to|did not|fears?|calls? for)\b|如果|若|可能|或将|是否|否认",
+    _I,
+)
+BEFORE_THAT = re.compile(
+    r"\b(?:had (?:previously|already|earlier|also)|previously|earlier this year|last year|years? ago)\b|此前|早前|去年",
+    _I,
+)
 BENEFIT = re.compile(r"\bbenefit(?:s|ed|ing)? from\b|\bbeneficiar(?:y|ies) of\b|受益于", _I)
 
 # ------------------------------------------------------------------------------------------------ moves of shares
@@ -218,11 +228,14 @@ DOWN = re.compile(
     r"|下跌|大跌|暴跌|跳水|跌幅|收跌|跌|走低|重挫", _I,
 )  # fmt: skip
 SHARE_WORDS = re.compile(
-    r"\b(?:shares?|stocks?|intraday|closed|closing|market (?:value|cap)|trading)\b|股价|股份|盘中|收盘|收涨|收跌|早盘|午盘|港股|涨停|跌停", _I
+    r"\b(?:shares?|stocks?|intraday|closed|closing|market (?:value|cap)|trading)\b|股价|股份|盘中|收盘|收涨|收跌|早盘|午盘|港股|涨停|跌停",
+    _I,
 )
 NOT_PRICES = re.compile(
     r"\b(?:revenues?|sales|profits?|earnings|income|downloads?|users?|share of|market share|shipments?|margins?|developers|capacity|costs?)\b"
     r"|营收|净利|收入|利润|销量|用户|份额|占比", _I,
 )  # fmt: skip
 CLOSE_WORDS = re.compile(r"\b(?:clos(?:e[ds]?|ing)|end(?:ed|ing)|finish(?:ed|ing)|settled)\b|收盘|收涨|收跌|收报", _I)
-INTRADAY_WORDS = re.compile(r"\b(?:intraday|at one point|as much as|as high as|peak\w*|at its high|session high)\b|盘中|一度|最高", _I)
+INTRADAY_WORDS = re.compile(
+    r"\b(?:intraday|at one point|as much as|as high as|peak\w*|at its high|session high)\b|盘中|一度|最高", _I
+)

@@ -107,7 +107,9 @@ _FULL = re.compile(
     r"|(?P<n3>[A-Z][a-z]{2})[a-z]*\.? (?P<d3>\d{1,2})(?:st|nd|rd|th)?, (?P<y3>20\d\d)"
     r"|(?P<d4>\d{1,2}) (?P<n4>[A-Z][a-z]{2})[a-z]*\.? (?P<y4>20\d\d)"
 )
-_LABEL = re.compile(r"(?:published|posted|updated|last updated|date|发布时间|发布日期|时间|日期|发布于)\b", re.IGNORECASE)
+_LABEL = re.compile(
+    r"(?:published|posted|updated|last updated|date|发布时间|发布日期|时间|日期|发布于)\b", re.IGNORECASE
+)
 
 
 def full_date(text: str) -> tuple[dt.date | None, str]:
@@ -177,4 +179,3 @@ def _sentences(paragraph: str) -> Iterator[str]:
         start = end.end()
     if paragraph[start:].strip():
         yield paragraph[start:].strip()
-

@@ -193,7 +193,7 @@ class _Run:
         return self._collected(parts)
 
     def _allocate(self) -> None:
-        e, plan, want = self.size, self.fit.plan, self.wanted
+        e, plan, want = self.order.size, self.fit.plan, self.wanted
         w = len(plan.events)
         columns: dict[str, tuple[int, ...]] = {"sigma": (e,), "car": (e, w), "se": (e, w)}
         if want.coefficients:
@@ -230,13 +230,13 @@ class _Run:
                 block = self.fit.block(
                     self.security[events], self.position[events], atoms, shared, work, self.dense
                 )
-                place = self.order[events]
+                place: slice | Index = events
                 if not block.clean.all():
                     block, atoms, keep = cleaned(block, atoms)
-                    place = place[keep]
+                    place = keep + start
                 if pairs is not None:
                     pairs.add(block, atoms, low - warm)
-                if low >= first and place.size:
+                if low >= first and block.rss.size:
                     self._keep(place, block, atoms, shared)
                     for tally in tallies:
                         tally.add(block.e)
@@ -266,8 +266,8 @@ class _Run:
         if atoms:
             yield base, atoms
 
-    def _keep(self, place: Index, block: Block, atoms: list[Atom], shared: Tables) -> None:
-        """Write what the block came to at the places of its events."""
+    def _keep(self, place: slice | Index, block: Block, atoms: list[Atom], shared: Tables) -> None:
+        """Write what the block came to, events still in the order of dates."""
         out, want, plan, model = self.out, self.wanted, self.fit.plan, self.fit.model
         date = dates_of(atoms)
         rss = block.rss - block.total**2 / plan.m if model.centred else block.rss
@@ -288,12 +288,19 @@ class _Run:
         out, plan = self.out, self.fit.plan
         by_window = zip(*(p.ranks for p in parts))
         ranks = tuple(RankSums(np.sum([r.sums for r in found], axis=0), sum(r.n for r in found)) for found in by_window)
-        clean = out["clean"]
+        order = self.order[out["clean"]]
+        given = {name: self._as_given(out.pop(name)) for name in list(out)}
         return Batch(
-            clean=clean, order=self.order[clean[self.order]], m=plan.m, df=plan.m - self.fit.model.lost,
-            sigma=out["sigma"], car=out["car"], se=out["se"], up=out.get("up"), coef=out.get("coef"), r2=out.get("r2"),
-            ar=out.get("ar"), ranks=ranks, comoving=self._comoving(parts),
+            clean=given["clean"], order=order, m=plan.m, df=plan.m - self.fit.model.lost, sigma=given["sigma"],
+            car=given["car"], se=given["se"], up=given.get("up"), coef=given.get("coef"), r2=given.get("r2"),
+            ar=given.get("ar"), ranks=ranks, comoving=self._comoving(parts),
         )  # fmt: skip
+
+    def _as_given(self, values: NDArray) -> NDArray:
+        """Values of the sorted events at the places the events came in."""
+        out = np.full((self.size, *values.shape[1:]), np.nan if values.dtype.kind == "f" else 0, values.dtype)
+        out[self.order] = values
+        return out
 
     def _comoving(self, parts: Sequence[_Part]) -> Comoving | None:
         """Sums over dates, in their order, of what the stretches found; distances without common sessions count 0."""

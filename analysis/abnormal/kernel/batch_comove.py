@@ -31,7 +31,7 @@ LOST = 1e-3
 
 
 class Trims(NamedTuple):
-    """Residuals without their first (side 0) or last (side 1) d = 1..D sessions: 1/s and mean, each (2, D, n); d = 0 apart.
+    """Residuals without their first (side 0) or last (side 1) d = 1..D sessions: 1/s and mean (D, 2, n), row d - 1.
 
     whole (n,): 1/s over all M sessions, middle (n,): the mean there.
     """
@@ -47,23 +47,29 @@ def trims(est: Array, rss: Array, total: Array, reach: int) -> Trims:
     n, m = est.shape
     middle = total / m
     whole = 1.0 / np.sqrt(rss - total * middle)
-    ends = np.empty((2, reach, n))
-    ends[0] = est[:, :reach].T
-    ends[1] = est[:, : m - reach - 1 : -1].T
-    left = np.arange(m - 1.0, m - reach - 1.0, -1.0)[None, :, None]
-    square = np.cumsum(ends * ends, axis=1)
-    mean = np.cumsum(ends, axis=1)
-    np.subtract(total, mean, out=mean)
+    cut = np.empty((reach, 4, n))  # sums over what is cut off: first sessions, last sessions, and their squares
+    cut[:, 0] = est[:, :reach].T
+    cut[:, 1] = est[:, : m - reach - 1 : -1].T
+    np.multiply(cut[:, :2], cut[:, :2], out=cut[:, 2:])
+    for d in range(1, reach):
+        cut[d] += cut[d - 1]
+    left = np.arange(m - 1.0, m - reach - 1.0, -1.0)[:, None, None]
+    mean = np.subtract(total, cut[:, :2])
     mean /= left
-    np.subtract(rss, square, out=square)
-    doubtful = square < LOST * rss
-    square -= left * mean * mean
-    if doubtful.any():
-        for side, d, i in np.argwhere(doubtful):
-            rest = est[i, d + 1 :] if side == 0 else est[i, : m - d - 1]
-            square[side, d, i] = np.sum((rest - rest.mean()) ** 2)
+    square = np.subtract(rss, cut[:, 2:])
+    doubtful = np.argwhere(square[-1:] < LOST * rss) if reach else ()
+    square -= np.multiply(mean, mean) * left
+    for _, side, i in doubtful:
+        _summed_afresh(square[:, side, i], est[i] if side == 0 else est[i, ::-1])
     np.sqrt(square, out=square)
     return Trims(np.divide(1.0, square, out=square), mean, whole, middle)
+
+
+def _summed_afresh(square: Array, residuals: Array) -> None:
+    """Sums of squared deviations without the first 1..D residuals, where subtraction would have lost digits."""
+    for d in range(square.size):
+        rest = residuals[d + 1 :]
+        square[d] = np.sum((rest - rest.mean()) ** 2)
 
 
 class Comovement(Protocol):
@@ -89,79 +95,67 @@ class ByDate:
         self.position, self.m, self.reach = position, m, reach
         self.sums = np.zeros((position.size, reach + 1))
         self.counts = np.zeros(position.size, np.int64)
-        self._small = np.zeros((position.size, 2, reach))  # u and v of every date
-        self._row = m + reach
-        self._slots = 3 * reach + 1
-        # Slot p holds what earlier dates have to say to the date at session base + p, a row for each distance.
-        self._ring = np.zeros((self._slots, reach, self._row))
-        self._base = int(position[0]) if position.size else 0
-        self._tail = np.zeros((reach + 1, m))
-        self._count, self._centre, self._begun = 0, 0.0, False
+        self._small = np.zeros((position.size, reach, 2))  # u and v of every date
+        self._near = np.stack([_has(position, d) for d in range(1, reach + 1)], axis=1) if reach else None
+        # What earlier dates say to a session, in slot (session mod slots), a row for each distance. Row d - 1 begins d
+        # sessions before the others, so that sessions of the two dates meet; what stands before and after stays zero.
+        self._ring = np.zeros((reach + 1, reach, m + reach))
+        self._found = np.empty((2 * reach + 1, m))
+        self._centre = 0.0
 
     def add(self, block: Block, atoms: list[Atom], first_date: int) -> None:
         est = block.e[:, : self.m]
         t = trims(est, block.rss, block.total, self.reach)
-        tails = np.concatenate([t.whole[None], t.inverse[1]])
-        edge = [a.start for a in atoms if a.stop > a.start]
-        small = np.add.reduceat(t.inverse * t.mean, edge, axis=2) if edge else np.empty((2, self.reach, 0))
-        centre = np.add.reduceat(t.whole * t.middle, edge) if edge else np.empty(0)
-        k = 0
-        for atom in atoms:
-            date = first_date + atom.date
-            if not self._begun:
-                self._begin(date)
-            if atom.stop > atom.start:
-                self._take(est[atom.start : atom.stop], t.inverse[0][:, atom.start : atom.stop],
-                           tails[:, atom.start : atom.stop])  # fmt: skip
-                self._small[date] += small[:, :, k]
-                self._centre += centre[k]
-                k += 1
-            if atom.last:
+        weights = np.concatenate([t.inverse[:, 0], t.whole[None], t.inverse[:, 1]])
+        small = t.inverse * t.mean
+        centre = t.whole * t.middle
+        for start, stop, d, last in atoms:
+            date = first_date + d
+            if stop > start:
+                self._take(date, est[start:stop], weights[:, start:stop])
+                self._small[date] += small[:, :, start:stop].sum(axis=2)
+                self._centre += float(centre[start:stop].sum())
+            if last:
                 self._finish(date)
 
-    def _begin(self, date: int) -> None:
-        """Make room for what this date says to the `reach` sessions after it."""
-        at = int(self.position[date]) - self._base
-        if at + self.reach >= self._slots:
-            keep = max(self._slots - at, 0)
-            self._ring[:keep] = self._ring[self._slots - keep :].copy()
-            self._ring[keep:] = 0.0
-            self._base, at = int(self.position[date]), 0
-        self._at, self._begun, self._count, self._centre = at, True, 0, 0.0
-        if self.reach:
-            ring = self._ring
-            # Row d - 1 goes to slot at + d, shifted by d to the sessions of the date it speaks to.
-            slot, row, item = ring.strides
-            start = ring[at + 1, 0, self.reach - 1 :]
-            self._head = as_strided(start, (self.reach, self.m), (slot + row - item, item))
-
-    def _take(self, est: Array, heads: Array, tails: Array) -> None:
-        if self._count == 0:
-            np.matmul(tails, est, out=self._tail)
-            if self.reach:
-                np.matmul(heads, est, out=self._head)
+    def _take(self, date: int, est: Array, weights: Array) -> None:
+        """U, the plain sum and V of the date: one product, or several added in order where a date has many events."""
+        if self.counts[date] == 0:
+            np.matmul(weights, est, out=self._found)
         else:
-            self._tail += tails @ est
-            if self.reach:
-                self._head += heads @ est
-        self._count += est.shape[0]
+            self._found += weights @ est
+        self.counts[date] += est.shape[0]
 
     def _finish(self, date: int) -> None:
-        self._begun = False
-        if not self._count:
+        reach, slots = self.reach, self.reach + 1
+        at = int(self.position[date]) % slots
+        if self.counts[date] == 0:
+            self._found[...] = 0.0
+        whole = self._found[reach]
+        self.sums[date, 0] = 0.5 * (whole @ whole - self.m * self._centre**2 - self.counts[date])
+        self._centre = 0.0
+        if not reach:
             return
-        self.counts[date] = self._count
-        whole = self._tail[0]
-        self.sums[date, 0] = 0.5 * (whole @ whole - self.m * self._centre**2 - self._count)
-        if self.reach:
-            np.vecdot(self._ring[self._at, :, self.reach :], self._tail[1:], out=self.sums[date, 1:])
+        inner = np.vecdot(self._ring[at, :, reach:], self._found[reach + 1 :])
+        np.multiply(inner, self._near[date], out=self.sums[date, 1:])
+        # Distance d goes to slot (at + d) mod slots: two runs of slots, before and after the end of the ring.
+        first = slots - at - 1
+        self._speak(0, first, at + 1)
+        self._speak(first, reach, 0)
+
+    def _speak(self, low: int, high: int, slot: int) -> None:
+        """Put U for distances low + 1..high into consecutive slots, each shifted by its distance."""
+        if high > low:
+            step, row, item = self._ring.strides
+            start = self._ring[slot, low, self.reach - 1 - low :]
+            as_strided(start, (high - low, self.m), (step + row - item, item))[...] = self._found[low:high]
 
     def corrected(self) -> Array:
         """`sums` with the product of the means taken off: (dates, reach + 1)."""
         out = self.sums.copy()
         for d in range(1, self.reach + 1):
             before, here = apart(self.position, d)
-            out[here, d] -= (self.m - d) * self._small[before, 0, d - 1] * self._small[here, 1, d - 1]
+            out[here, d] -= (self.m - d) * self._small[before, d - 1, 0] * self._small[here, d - 1, 1]
         return out
 
 
@@ -181,13 +175,13 @@ class ByPair:
         est = block.e[:, : self.m]
         t = trims(est, block.rss, block.total, self.reach)
         date = np.repeat([first_date + a.date for a in atoms], [a.stop - a.start for a in atoms])
-        tail = np.stack([t.inverse[1], t.mean[1]])
+        tail = np.stack([t.inverse[:, 1], t.mean[:, 1]])
         np.add.at(self.counts, date, 1)
         self._forget(date)
         fresh = self._date.size
         self._est = np.concatenate([self._est, est])
         self._date = np.concatenate([self._date, date])
-        self._head = np.concatenate([self._head, np.stack([t.inverse[0], t.mean[0]])], axis=2)
+        self._head = np.concatenate([self._head, np.stack([t.inverse[:, 0], t.mean[:, 0]])], axis=2)
         self._self = np.concatenate([self._self, np.stack([t.whole, t.middle])], axis=1)
         self._within(fresh)
         for d in range(1, self.reach + 1):
@@ -239,6 +233,13 @@ def _meeting(dates: Index, wanted: Index, own: int | None = None) -> tuple[Index
     start = np.cumsum(count) - count
     i = np.arange(j.size) - start[j] + low[j]
     return i, j
+
+
+def _has(position: Index, d: int) -> Array:
+    """1.0 for dates with another date d sessions before, else 0.0."""
+    found = np.zeros(position.size)
+    found[apart(position, d)[1]] = 1.0
+    return found
 
 
 def apart(position: Index, d: int) -> tuple[Index, Index]:

@@ -352,7 +352,7 @@ def _test_words(row: Row) -> str:
 def _greyed_lines(rows: Sequence[Row]) -> list[str]:
     """Tests without a vote, those of one reason together."""
     grouped: dict[tuple[str, str], list[str]] = {}
-    for r in rows:
+    for r in sorted(rows, key=lambda r: r["status"] != "shown"):
         grouped.setdefault((r["status"], console.said(r["reason"])), []).append(_test_words(r))
     lines = []
     for (status, reason), names in grouped.items():

@@ -17,7 +17,7 @@ import matplotlib
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import Formatter
 
 from ..errors import DataMissing, RequestError
 
@@ -28,6 +28,9 @@ MINUS = "−"
 
 INK, MUTED, FAINT, SHADE = "#1a1a1a", "#6b6b6b", "#c9c9c9", "#efefef"
 ESTIMATE, EVENT, BUT_FOR = "#0072B2", "#D55E00", "#009E73"
+
+
+MARGINS = (0.72, 0.12, 0.52, 0.34)  # inches left, right, bottom, top
 
 
 class Mark(NamedTuple):
@@ -101,9 +104,22 @@ def new_figure(width: float = 6.3, height: float = 3.3) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def new_axis(width: float = 6.3, height: float = 3.3) -> Axes:
-    """One axis in a figure of its own."""
-    return new_figure(width, height).add_subplot(axes_class=Panel)
+def new_axis(width: float = 6.3, height: float = 3.3, fixed: bool = True) -> Axes:
+    """One axis in a figure of its own; `fixed` margins are the same for all figures, so that their axes stand in line."""
+    if not fixed:
+        return new_figure(width, height).add_subplot(axes_class=Panel)
+    figure = Figure(figsize=(width, height))
+    axis = figure.add_subplot(axes_class=Panel)
+    left, right, bottom, top = MARGINS
+    figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
+    return axis
+
+
+def new_axes(count: int, width: float = 6.3, height: float = 3.3, **options: Any) -> list[Axes]:
+    """Axes side by side in a figure of their own."""
+    figure = new_figure(width, height)
+    grid = figure.add_gridspec(1, count, **options)
+    return [figure.add_subplot(grid[0, k], axes_class=Panel) for k in range(count)]
 
 
 def figure_bytes(figure: Figure, form: str = "svg") -> bytes:
@@ -128,13 +144,15 @@ def signed(text: str) -> str:
     return text.replace("-", MINUS) if any(c.isdigit() for c in text) else text
 
 
-def percent_axis(axis: Any) -> None:
-    """Decimal returns along an axis read as percentages, with as many decimals as its ticks need."""
+class Percents(Formatter):
+    """Decimal returns as percentages, with as many decimals as the ticks of the axis need."""
 
-    def show(value: float, _: int) -> str:
-        low, high = sorted(axis.get_view_interval())
-        digits = 0 if high - low >= 0.04 else 1 if high - low >= 0.004 else 2
+    def __call__(self, value: float, position: int | None = None) -> str:
+        digits = next((d for d in (0, 1, 2) if all(abs(100 * v - round(100 * v, d)) < 1e-6 for v in self.locs)), 3)
         shown = round(100 * value, digits) + 0.0
         return signed(f"{shown:+.{digits}f}%") if shown else "0%"
 
-    axis.set_major_formatter(FuncFormatter(show))
+
+def percent_axis(axis: Any) -> None:
+    """Decimal returns along an axis read as percentages."""
+    axis.set_major_formatter(Percents())

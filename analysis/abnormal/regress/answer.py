@@ -168,7 +168,7 @@ class RegressionResult:
 
     def __repr__(self) -> str:
         head = "  ".join(f"{k} {v}".strip() for k, v in self._head().items())
-        lines = [self.title, self.formula, head]
+        lines = [self.title, head]
         if self.names:
             lines += ["", self._table().to_string(float_format=lambda v: f"{v:.6g}")]
         return "\n".join([*lines, "", *self._sentences()]).rstrip() + "\n"
@@ -208,7 +208,7 @@ class RegressionResult:
             out.append(f"... and {len(self.excluded) - 5} more left out.")
         if self.beside is not None and len(self.beside):
             out.append("Other standard errors: " + "; ".join(_beside_line(self.beside)) + ".")
-        return out + [f"{note}." for note in self.notes]
+        return out + [f"{note[:1].upper()}{note[1:]}." for note in self.notes]
 
 
 def _beside_line(beside: Frame) -> list[str]:

@@ -126,10 +126,10 @@ def _held(case: Case, length: int, model: str, weights: Any) -> _Held | str:
             y = y - tape.rf[rows]
             if tape.names[at[0]] == "market":
                 x = x - np.where(np.arange(len(at)) == 0, tape.rf[rows][:, None], 0.0)
-        weight = 1.0 if given is None else given.get(case.pairs[i].ticker, np.nan)
-        parts.append((tape.time[rows], y, x, np.full(rows.size, weight)))
-    day, y, x, weight = (np.concatenate(part) for part in zip(*parts))
-    return _Held(day, y, x, weight, names)
+        held = 1.0 if given is None else given.get(case.pairs[i].ticker, np.nan)
+        parts.append((tape.time[rows], y, x, np.full(rows.size, held)))
+    day, ys, xs, weight = (np.concatenate(part) for part in zip(*parts))
+    return _Held(day, ys, xs, weight, names)
 
 
 def _columns(available: tuple[str, ...], model: str) -> tuple[tuple[str, ...], list[int]] | str:

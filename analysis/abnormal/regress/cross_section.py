@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 DESIGN_EFFECT = 1.25
 SMALL = 250  # below it HC3, above it HC1
 WILD_BELOW = 30  # clusters
+# With 5 clusters random signs give 16 different |t|: no bootstrap can reject at 5%.
+FEW_CLUSTERS = 6
 
 ESTIMATORS: Mapping[str, Callable[[Setup], Estimate]] = {
     "ols": _estimators.ols,
@@ -67,7 +69,8 @@ def regress_case(
     CAR_i = z_i'd + u_i. On one common date the residuals of all firms share that day's omitted factors, so plain standard
     errors are far too small: the default there is `sefcik_thompson`, Var(d) = c W Sigma W' with W = (Z'Z)^-1 Z', t(M - k),
     and plain ones are marked `invalid`. With one pair a date it is HC3 (HC1 from 250 pairs), with shared dates or
-    repeated firms clusters by the coarser of the two, as wild bootstrap below 30 clusters.
+    repeated firms clusters by the coarser of the two, as wild bootstrap below 30 clusters; below 6, where no bootstrap can
+    reject at 5%, `sefcik_thompson` with one block a date.
 
     Parameters
     ----------
@@ -239,6 +242,8 @@ def automatic(s: Setup) -> tuple[str, ...]:
     dates = np.unique(distinct_dates(s.ar)).size
     if dates == 1 and s.n > 1:
         return ("sefcik_thompson", "tsols", "HC3")
+    if s.clusters < FEW_CLUSTERS and s.clusters < s.n:
+        return ("sefcik_thompson", "wild", "HC3")
     if s.clusters < s.n:
         return ("cluster" if s.clusters >= WILD_BELOW else "wild", "HC3")
     return ("HC3" if s.n < SMALL else "HC1", "HC1")
@@ -248,7 +253,7 @@ def _beside(s: Setup, cov: str) -> tuple[str, ...]:
     """What is shown beside the automatic choice."""
     if np.unique(distinct_dates(s.ar)).size == 1:
         return ("tsols", "HC3")
-    return ("sefcik_thompson", "wls") if s.clusters < s.n else ("wls",)
+    return ("sefcik_thompson", "wild", "wls") if s.clusters < s.n else ("wls",)
 
 
 def _answered(setup: Setup, cov: str, formula: Formula, more: Mapping[str, Any]) -> RegressionResult:

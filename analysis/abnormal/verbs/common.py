@@ -123,7 +123,7 @@ class Output:
         """1 where --strict was asked for and something fell short, said on stderr."""
         if not (self.strict and shortfalls):
             return DONE
-        self.warning(f"--strict: {'; '.join(shortfalls)}")
+        say("warning:", f"--strict: {'; '.join(shortfalls)}", "yellow")
         return FELL_SHORT
 
     @contextmanager

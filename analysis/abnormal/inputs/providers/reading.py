@@ -230,7 +230,12 @@ def _read(
         return pacsv.read_csv(
             source,
             pacsv.ReadOptions(
-                use_threads=not one_by_one, encoding=layout.encoding, skip_rows=layout.skip, block_size=1 << 22
+                use_threads=not one_by_one,
+                encoding=layout.encoding,
+                skip_rows=layout.skip + 1,
+                # Our own spelling of the header; what is not wanted may be called anything, even twice.
+                column_names=[n if n in wanted else f"\0{i}" for i, n in enumerate(layout.names)],
+                block_size=1 << 22,
             ),
             pacsv.ParseOptions(delimiter=layout.delimiter, invalid_row_handler=note_broken),
             pacsv.ConvertOptions(
@@ -348,10 +353,13 @@ def _is_vendor_pivot(layout: _Layout) -> bool:
 def _pivot_table(path: Path, layout: _Layout) -> Table:
     import pandas as pd
 
-    with open_bytes(path) as stream:
-        frame = pd.read_csv(
-            stream, header=[0, 1], index_col=0, skiprows=layout.skip, sep=layout.delimiter, encoding=layout.encoding
-        )
+    try:
+        with open_bytes(path) as stream:
+            frame = pd.read_csv(
+                stream, header=[0, 1], index_col=0, skiprows=layout.skip, sep=layout.delimiter, encoding=layout.encoding
+            )
+    except ValueError as error:  # pandas' ParserError is one
+        raise BadData(f"{path}:{layout.skip + 1}: a table with prices over tickers, but: {error}") from error
     frame.index.name = "Date"
     table = table_from_frame(frame)
     notes = (*layout.notes, "a table with prices over tickers in its first lines was read as rows of bars")

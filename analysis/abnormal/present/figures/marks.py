@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import RequestError, UnknownName
 from ...result import StudyResult
 from .. import console
-from ..theme import EVENT, INK, MUTED, SHADE, signed
+from ..theme import EVENT, INK, MUTED, SHADE, percent_axis, signed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +35,9 @@ def position_of(result: StudyResult, pair: int | str) -> int:
     """Position of a pair given by position, ticker or event id."""
     if isinstance(pair, int):
         if not -len(result.pairs) <= pair < len(result.pairs):
-            raise RequestError(f"pair {pair}: this study has {console.plural(len(result.pairs), 'pair')}, 0 to {len(result.pairs) - 1}")
+            raise RequestError(
+                f"pair {pair}: this study has {console.plural(len(result.pairs), 'pair')}, 0 to {len(result.pairs) - 1}"
+            )
         return pair % len(result.pairs)
     for column in ("ticker", "event_id"):
         found = [i for i, v in enumerate(result.pairs[column]) if v == pair]
@@ -60,6 +62,15 @@ def one_session(result: StudyResult) -> str:
     return days.pop() if len(days) == 1 else ""
 
 
+AVERAGED = 5  # from so many pairs on an average is drawn even where their dates differ
+
+
+def averaged(result: StudyResult) -> bool:
+    """Whether an average of the pairs tells more than the pairs: one date, or enough of them."""
+    n = len(result.pairs)
+    return n > 1 and (bool(one_session(result)) or n >= AVERAGED)
+
+
 def windowed(frame: pd.DataFrame, window: tuple[int, int]) -> pd.DataFrame:
     """Rows of one window."""
     return frame[(frame["window_start"] == window[0]) & (frame["window_end"] == window[1])]
@@ -68,15 +79,15 @@ def windowed(frame: pd.DataFrame, window: tuple[int, int]) -> pd.DataFrame:
 # ------------------------------------------------------------------------------------------------ marks on an axis
 
 
-def title(ax: Axes, text: str, default: str) -> None:
+def title(ax: Axes, text: str | None, default: str) -> None:
     """The title asked for; None takes the default, "" none at all."""
     wanted = default if text is None else text
     if wanted:
         ax.set_title(wanted)
 
 
-def event_line(ax: Axes, at: float, label: str = "event") -> None:
-    """A vertical line where the event meets the price."""
+def event_line(ax: Axes, at: float = -0.5, label: str = "event") -> None:
+    """A vertical line where the event meets the price: after the close of session -1, before that of session 0."""
     ax.axvline(at, color=EVENT, lw=1.1, ls=(0, (4, 2)), zorder=2.5)
     if label:
         ax.annotate(
@@ -114,3 +125,49 @@ def note(ax: Axes, text: str, **where: Any) -> None:
     """A short grey remark inside the axis."""
     at = {"x": 0.99, "y": 0.02, "ha": "right", "va": "bottom"} | where
     ax.text(at.pop("x"), at.pop("y"), text, transform=ax.transAxes, fontsize=8, color=MUTED, **at)
+
+
+def percents(axis: Any) -> None:
+    """Decimal returns along an axis as percentages."""
+    percent_axis(axis)
+
+
+def values_at_right(ax: Axes, at: Sequence[float], texts: Sequence[str], small: bool = False) -> None:
+    """Figures in a column at the right edge, one a line."""
+    for y, text in zip(at, texts):
+        ax.annotate(
+            text, (1.0, y), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points", va="center",
+            fontsize=7 if small else 8.5, annotation_clip=False,
+        )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ what was handed over
+
+
+def given_frame(given: Any, name: str, columns: Sequence[str], run: str) -> pd.DataFrame:
+    """The frame handed over (or the `frame` of an answer handed over), with the columns a figure needs.
+
+    Raises RequestError where there is none (saying what to run) or where a column is missing (saying which).
+    """
+    data = getattr(given, "frame", given)
+    if data is None:
+        raise RequestError(
+            f"plot.{name} draws a frame with columns {', '.join(columns)}: plot.{name}(frame=...); run {run}"
+        )
+    missing = [c for c in columns if c not in data]
+    if missing:
+        raise RequestError(f"plot.{name}: the frame has no column {', '.join(missing)}; it needs {', '.join(columns)}")
+    if not len(data):
+        raise RequestError(f"plot.{name}: the frame is empty; run {run}")
+    return data
+
+
+def windows_said(result: StudyResult) -> str:
+    """The windows of a study, in words."""
+    frame = result.caar
+    return console.listed([console.window(a, b) for a, b in zip(frame["window_start"], frame["window_end"])])
+
+
+def no_column(result: StudyResult, name: str) -> UnknownName:
+    """The error for a column that `pairs` does not have."""
+    return UnknownName("column of pairs", name, result.pairs.columns)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LINES, BANDS = 60, 3  # pairs drawn one by one at most, and how many of them with a band of their own
-AVERAGED = 5  # from so many pairs on the average is drawn even where their dates differ
 PATH = ("cum_ar", "cum_low", "cum_high")
 AVERAGE_PATH = ("cum_aar", "cum_low", "cum_high")
 
@@ -47,9 +46,9 @@ def car(
     """
     marks.need_pairs(result, "car")
     _need(result.abnormal_returns, PATH)
-    n = len(result.pairs)
-    chosen = [marks.position_of(result, p) for p in pairs] if pairs is not None else list(range(n))
-    mean = average if average is not None else pairs is None and not by and n > 1 and (_common(result) or n >= AVERAGED)
+    everyone = list(range(len(result.pairs)))
+    chosen = [marks.position_of(result, p) for p in pairs] if pairs is not None else everyone
+    mean = average if average is not None else pairs is None and not by and marks.averaged(result)
     offsets = result.aar["offset"].tolist()
     start, end = result.headline
     marks.shade(ax, start - 1, end)
@@ -60,7 +59,7 @@ def car(
         _grouped(result, ax, chosen, by)
     else:
         _each(result, ax, chosen, interval)
-    marks.event_line(ax, -1 if result.spec.freq == "1d" else 0, _event_label(result))
+    marks.event_line(ax)
     _headline_words(result, ax, chosen, bool(mean))
     marks.whole_offsets(ax, [*offsets, min(start - 1, *offsets)])
     percent_axis(ax.yaxis)
@@ -71,32 +70,65 @@ def car(
     return ax
 
 
-def ar(
-    result: StudyResult, ax: Axes, *, pair: int | str | None = None, title: str | None = None
-) -> Axes:
-    """Abnormal return of every session as a bar with its interval; average of the pairs, or one of them.
+def ar(result: StudyResult, ax: Axes, *, pair: int | str | None = None, title: str | None = None) -> Axes:
+    """Abnormal return of every session as a bar with its interval: average of the pairs, one pair, or a few beside each other.
 
-    Drawn are `aar, ci_low, ci_high` of `aar`, for one pair `ar, ci_low, ci_high` of `abnormal_returns`.
+    Drawn are `aar, ci_low, ci_high` of `aar`, for single pairs `ar, ci_low, ci_high` of `abnormal_returns`.
+
+    Parameters
+    ----------
+    pair : position, ticker or event id, optional
+        One pair. Default: the average where the pairs share one session or number five and more, else each pair.
     """
     marks.need_pairs(result, "ar")
-    one = pair is not None or len(result.pairs) == 1
-    i = marks.position_of(result, 0 if pair is None else pair)
-    frame = marks.rows_of(result, i) if one else result.aar
-    value = "ar" if one else "aar"
-    _need(frame, (value, "ci_low", "ci_high"))
+    mean = pair is None and marks.averaged(result)
+    chosen = list(range(len(result.pairs))) if pair is None else [marks.position_of(result, pair)]
+    frames = [result.aar] if mean else [marks.rows_of(result, i) for i in chosen]
+    value = "aar" if mean else "ar"
+    _need(frames[0], (value, "ci_low", "ci_high"))
     start, end = result.headline
-    inside = frame["offset"].between(start, end)
     marks.shade(ax, start - 0.5, end + 0.5)
     marks.zero_line(ax)
-    ax.bar(frame["offset"], frame[value], width=0.62, color=[ESTIMATE if k else "#9ecae1" for k in inside], zorder=2)
-    ax.vlines(frame["offset"], frame["ci_low"], frame["ci_high"], color=INK, lw=1.0, zorder=3)
-    marks.whole_offsets(ax, frame["offset"].tolist())
+    names = marks.pair_names(result)
+    for k, frame in enumerate(frames):
+        _bars(ax, frame, value, k, len(frames), (start, end), "" if mean else names[chosen[k]])
+    if len(frames) > 1:
+        ax.legend(loc="best")
+    marks.whole_offsets(ax, frames[0]["offset"].tolist())
     percent_axis(ax.yaxis)
     ax.set_xlabel(marks.sessions_label(result))
-    ax.set_ylabel("Abnormal return" if one else "Average abnormal return")
-    what = marks.pair_names(result)[i] if one else f"average of {console.plural(len(result.pairs), 'pair')}"
+    ax.set_ylabel("Average abnormal return" if mean else "Abnormal return")
+    what = (
+        f"average of {console.plural(len(result.pairs), 'pair')}"
+        if mean
+        else console.listed([names[i] for i in chosen])
+    )
     marks.title(ax, title, f"Abnormal return by session: {what}")
     return ax
+
+
+def _bars(ax: Axes, frame: pd.DataFrame, value: str, k: int, of: int, headline: tuple[int, int], label: str) -> None:
+    """Bars of one series, the k-th of several beside each other; those of the headline window are darker."""
+    width, mark = 0.66 / of, SERIES[k % len(SERIES)]
+    x = frame["offset"] + (k - (of - 1) / 2) * width
+    inside = frame["offset"].between(*headline)
+    shades = [mark.color if now else f"{mark.color}70" for now in inside]
+    hatch = None if k % 2 == 0 else "////"
+    ax.bar(
+        x, frame[value], width * 0.94, color=shades, hatch=hatch, edgecolor="white" if hatch else "none", lw=0, zorder=2
+    )
+    if label and of > 1:
+        ax.bar(
+            [x.iloc[0]],
+            [0],
+            width,
+            color=mark.color,
+            hatch=hatch,
+            edgecolor="white" if hatch else "none",
+            lw=0,
+            label=label,
+        )
+    ax.vlines(x, frame["ci_low"], frame["ci_high"], color=INK, lw=1.0 if of == 1 else 0.7, zorder=3)
 
 
 # ------------------------------------------------------------------------------------------------ lines
@@ -105,11 +137,9 @@ def ar(
 def _need(frame: pd.DataFrame, columns: Sequence[str]) -> None:
     missing = [c for c in columns if c not in frame]
     if missing:
-        raise RequestError(f"this result has no column {', '.join(missing)}; it was saved by an older version: run the study again")
-
-
-def _common(result: StudyResult) -> bool:
-    return bool(marks.one_session(result))
+        raise RequestError(
+            f"this result has no column {', '.join(missing)}; it was saved by an older version: run the study again"
+        )
 
 
 def _with_zero(result: StudyResult, frame: pd.DataFrame, columns: Sequence[str]) -> tuple[list[int], list[list[float]]]:
@@ -142,7 +172,9 @@ def _many(result: StudyResult, ax: Axes, chosen: Sequence[int], interval: bool) 
         _band(ax, x, low, high, SERIES[0])
     _path(ax, x, mean, SERIES[0])
     left = len(chosen) - LINES
-    told = f"thin lines: {console.plural(min(len(chosen), LINES), 'pair')}" + (f", {left:,d} more not drawn" if left > 0 else "")
+    told = f"thin lines: {console.plural(min(len(chosen), LINES), 'pair')}" + (
+        f", {left:,d} more not drawn" if left > 0 else ""
+    )
     marks.note(ax, told)
 
 
@@ -155,7 +187,7 @@ def _each(result: StudyResult, ax: Axes, chosen: Sequence[int], interval: bool) 
             _band(ax, x, low, high, mark)
         _path(ax, x, y, mark, names[i], faint=len(chosen) > len(SERIES))
     if 1 < len(chosen) <= len(SERIES):
-        ax.legend(loc="upper left")
+        ax.legend(loc="best")
 
 
 def _grouped(result: StudyResult, ax: Axes, chosen: Sequence[int], by: str) -> None:
@@ -171,14 +203,10 @@ def _grouped(result: StudyResult, ax: Axes, chosen: Sequence[int], by: str) -> N
             x, (y,) = _with_zero(result, marks.rows_of(result, i), PATH[:1])
             label = f"{group} ({len(members)})" if j == 0 else ""
             _path(ax, x, y, SERIES[k], label, faint=len(chosen) > 12)
-    ax.legend(loc="upper left", title=by.replace("_", " "))
+    ax.legend(loc="best", title=by.replace("_", " "))
 
 
 # ------------------------------------------------------------------------------------------------ words
-
-
-def _event_label(result: StudyResult) -> str:
-    return "event" if result.spec.freq == "1d" else "event bar"
 
 
 def _headline_words(result: StudyResult, ax: Axes, chosen: Sequence[int], mean: bool) -> None:
