@@ -31,7 +31,8 @@ MAY_IMPORT = {
     # Thin methods of the result point back to present and regress, inside the call.
     "result": {"nouns", "present", "regress", "study"},
     "present": {"present", "result", "nouns"},
-    "study": {"study", "inputs", "models", "inference", "regress", "checks", "kernel", "nouns", "result"},
+    # A result of the study tier prints itself through present, inside the call.
+    "study": {"study", "present", "inputs", "models", "inference", "regress", "checks", "kernel", "nouns", "result"},
 }
 LIBRARIES = {
     "kernel": {"numpy", "scipy"},

@@ -106,6 +106,11 @@ def test_adjusted_prices_alone_make_a_bar_and_say_so(csv):
     assert "adjusted prices" in said(bars)
 
 
+def test_blanks_around_names_and_values(csv):
+    bars = read_prices(csv("date, ticker, close\n2026-06-11, AAA, 10.5\n 2026-06-12 , AAA , 11\n"))["AAA"]
+    assert bars.get("close").tolist() == [10.5, 11]
+
+
 def test_leading_zeros_and_words_survive_as_tickers(csv):
     bars = read_prices(
         csv("date,ticker,close\n2026-06-11,0700,1\n2026-06-11,NO,2\n2026-06-11,NA,3\n2026-06-11,TRUE,4\n")
@@ -315,6 +320,32 @@ def test_a_missing_file_names_the_nearest(csv, tmp_path):
     csv(LONG)
     with pytest.raises(BadData, match=r"no such file.*prices\.csv"):
         read_prices(tmp_path / "price.csv")
+
+
+def test_mangled_files_give_bars_or_bad_data(csv):
+    seeds = (
+        LONG,
+        "Date;Symbol;Close\n11.06.2026;AAA;1.097,50\n12.06.2026;AAA;12,5\n",
+        ",AAA,BBB\n2026-06-11,1,2\n2026-06-12,3,\n",
+        "ts,ticker,close\n2026-06-15T09:30+08:00,A,1\n2026-06-15T09:35+08:00,A,2\n",
+        "Price,Close,Close\nTicker,AAA,BBB\nDate,,\n2026-06-11,1,2\n",
+    )
+    rng = np.random.default_rng(11)
+    scraps = [*'0123456789,;\t"\n.-/:A$%+ ', "\x00", "é", "inf", "1e400", "\n\n", "date", "close"]
+    outcomes = {"bars": 0, "refused": 0}
+    for _ in range(250):
+        text = seeds[rng.integers(len(seeds))]
+        for _ in range(rng.integers(1, 4)):
+            at, until = sorted(rng.integers(0, len(text) + 1, 2))
+            scrap = scraps[rng.integers(len(scraps))]
+            text = (text[:at] + scrap + text[at:], text[:at] + text[min(until, at + 5) :])[rng.integers(2)] or "x"
+        try:
+            for one in read_prices(csv(text)).values():
+                assert (one.time[1:] > one.time[:-1]).all()
+            outcomes["bars"] += 1
+        except BadData:
+            outcomes["refused"] += 1
+    assert min(outcomes.values()) > 20, outcomes
 
 
 # ---------------------------------------------------------------------------------------------------- intraday

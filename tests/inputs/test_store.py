@@ -196,6 +196,23 @@ def test_a_damaged_file_is_named(empty, harm):
     assert error.value.exit_code == 3
 
 
+def test_no_flipped_byte_goes_unnoticed(empty):
+    rng = np.random.default_rng(5)
+    given = bars(rng.random(200), volume=rng.random(200))
+    empty.write(given)
+    meta = empty.meta("9999.HK")
+    path = next(empty.path.rglob("bars.parquet"))
+    raw = path.read_bytes()
+    broken = 0
+    for k in rng.integers(0, len(raw), 250):
+        path.write_bytes(raw[:k] + bytes([raw[k] ^ (1 << int(rng.integers(8)))]) + raw[k + 1 :])
+        try:
+            assert barfile.content_digest(empty.bars("9999.HK")) == meta["sha256"] and empty.meta("9999.HK") == meta
+        except StoreBroken:
+            broken += 1
+    assert broken > 150, "most of a file is content"
+
+
 def test_a_parquet_file_of_someone_else_is_named(empty):
     empty.write(bars([1.0]))
     path = next(empty.path.rglob("bars.parquet"))

@@ -23,6 +23,7 @@ from ..errors import RequestError, StoreBroken
 
 SCHEMA = 1
 _KEY = b"abnormal"
+_KEY_DIGEST = b"abnormal sha256"
 _ROWS_PER_GROUP = 16_384
 
 
@@ -31,9 +32,8 @@ def content_digest(bars: Bars) -> str:
     sha = hashlib.sha256(f"{bars.ticker}|{bars.freq}|{len(bars)}".encode())
     sha.update(np.ascontiguousarray(bars.time).astype(np.int64).tobytes())
     for name in sorted(bars.columns):
-        values = np.array(bars.columns[name], dtype=np.float64)
-        values[np.isnan(values)] = np.nan  # one kind of NaN
-        values[values == 0.0] = 0.0  # and of zero
+        values = np.asarray(bars.columns[name], dtype=np.float64) + 0.0  # one kind of zero
+        values[np.isnan(values)] = np.nan  # and of NaN
         sha.update(name.encode())
         sha.update(values.tobytes())
     return sha.hexdigest()
@@ -82,8 +82,9 @@ def _dump(path: Path, bars: Bars, meta: Mapping[str, Any]) -> None:
     time_column = pa.array(times) if bars.freq == "1d" else pa.array(times.astype(np.int64)).cast(unit)
     arrays = [time_column, *(pa.array(np.asarray(v, dtype=float)) for v in bars.columns.values())]
     fields = [pa.field("time", unit), *(pa.field(n, pa.float64()) for n in bars.columns)]
-    text = json.dumps(meta, ensure_ascii=False, sort_keys=True, default=str)
-    table = pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata={_KEY: text.encode()}))
+    text = json.dumps(meta, ensure_ascii=False, sort_keys=True, default=str).encode()
+    facts = {_KEY: text, _KEY_DIGEST: hashlib.sha256(text).hexdigest().encode()}
+    table = pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=facts))
     with path.open("wb") as stream:
         pq.write_table(
             table, stream, compression="zstd", row_group_size=_ROWS_PER_GROUP, write_page_checksum=True, version="2.6"
@@ -135,10 +136,17 @@ def read_bars(path: Path, start: Any = None, end: Any = None) -> Bars:
         lo, hi = bounds(start, end, freq, str(meta.get("exchange_timezone", "")))
         groups = _groups(file, lo, hi)
         table = file.read_row_groups(groups, use_threads=False)
-    time = _times(table.column("time"), freq)
-    inside = slice(*_positions(time, lo, hi))
-    columns = {n: np.asarray(table.column(n).to_numpy())[inside] for n in table.column_names if n != "time"}
-    return Bars(str(meta["ticker"]), time[inside], columns, freq, flat_meta(meta))
+        columns = {n: np.asarray(table.column(n).to_numpy()) for n in table.column_names if n != "time"}
+        bars = Bars(str(meta["ticker"]), _times(table.column("time"), freq), columns, freq, flat_meta(meta))
+        if len(groups) == file.num_row_groups and content_digest(bars) != meta["sha256"]:
+            raise ValueError("its bars do not match their digest")
+    return _part(bars, lo, hi)
+
+
+def _part(bars: Bars, lo: np.datetime64 | None, hi: np.datetime64 | None) -> Bars:
+    a = 0 if lo is None else int(np.searchsorted(bars.time, lo, side="left"))
+    b = len(bars) if hi is None else int(np.searchsorted(bars.time, hi, side="right"))
+    return Bars(bars.ticker, bars.time[a:b], {k: v[a:b] for k, v in bars.columns.items()}, bars.freq, bars.meta)
 
 
 @contextmanager
@@ -161,9 +169,12 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _meta(file: Any, path: Path) -> dict[str, Any]:
-    raw = (file.schema_arrow.metadata or {}).get(_KEY)
+    facts = file.schema_arrow.metadata or {}
+    raw = facts.get(_KEY)
     if raw is None:
         raise ValueError("its footer lacks the entries of a price store")
+    if facts.get(_KEY_DIGEST) != hashlib.sha256(raw).hexdigest().encode():
+        raise ValueError("its metadata do not match their digest")
     meta: dict[str, Any] = json.loads(raw)
     if int(meta.get("schema", 0)) > SCHEMA:
         raise StoreBroken(f"{path} was written by a newer version of abnormal (schema {meta['schema']}); upgrade")
@@ -201,19 +212,11 @@ def _times(column: Any, freq: str) -> DateArray:
     return column.cast(pa.int64()).to_numpy().astype("datetime64[ns]")
 
 
-def _positions(time: DateArray, lo: np.datetime64 | None, hi: np.datetime64 | None) -> tuple[int, int]:
-    a = 0 if lo is None else int(np.searchsorted(time, lo, side="left"))
-    b = time.size if hi is None else int(np.searchsorted(time, hi, side="right"))
-    return a, b
-
-
 def cut(bars: Bars, start: Any = None, end: Any = None) -> Bars:
     """The same bars from `start` to `end`, both included."""
     if start is None and end is None:
         return bars
-    lo, hi = bounds(start, end, bars.freq, bars.meta.get("exchange_timezone", ""))
-    part = slice(*_positions(bars.time, lo, hi))
-    return Bars(bars.ticker, bars.time[part], {k: v[part] for k, v in bars.columns.items()}, bars.freq, bars.meta)
+    return _part(bars, *bounds(start, end, bars.freq, bars.meta.get("exchange_timezone", "")))
 
 
 def bounds(start: Any, end: Any, freq: str, timezone: str) -> tuple[np.datetime64 | None, np.datetime64 | None]:

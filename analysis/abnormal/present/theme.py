@@ -70,7 +70,7 @@ NOT_LOOKS = (
 
 
 @cache
-def _settings() -> dict[str, Any]:
+def _settings() -> Any:
     """The settings of the style file over matplotlib's own defaults, with the bundled font made known to matplotlib."""
     file = str(font_folder() / FONT_FILE)
     if all(entry.fname != file for entry in font_manager.fontManager.ttflist):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from ...errors import RequestError
 from ...result import StudyResult
@@ -54,7 +55,7 @@ def placebo(
         "Standardised cumulative abnormal return" + (", largest in absolute value" if name == "selection" else "")
     )
     ax.set_ylabel("Number of dates")
-    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     marks.title(ax, title, f"Against ordinary days: {NAMES[name]}")
     return ax
 

@@ -121,10 +121,11 @@ def sessions_label(result: StudyResult) -> str:
     return f"{unit} from the event (0 = {day})" if day else f"{unit} from each event"
 
 
-def note(ax: Axes, text: str, **where: Any) -> None:
-    """A short grey remark inside the axis."""
-    at = {"x": 0.99, "y": 0.02, "ha": "right", "va": "bottom"} | where
-    ax.text(at.pop("x"), at.pop("y"), text, transform=ax.transAxes, fontsize=8, color=MUTED, **at)
+def note(
+    ax: Axes, text: str, x: float = 0.99, y: float = 0.02, ha: str = "right", va: str = "bottom", bbox: Any = None
+) -> None:
+    """A short grey remark inside the axis, placed in fractions of it."""
+    ax.text(x, y, text, transform=ax.transAxes, fontsize=8, color=MUTED, ha=ha, va=va, bbox=bbox)
 
 
 def percents(axis: Any) -> None:
@@ -132,7 +133,7 @@ def percents(axis: Any) -> None:
     percent_axis(axis)
 
 
-def values_at_right(ax: Axes, at: Sequence[float], texts: Sequence[str], small: bool = False) -> None:
+def values_at_right(ax: Axes, at: Any, texts: Sequence[str], small: bool = False) -> None:
     """Figures in a column at the right edge, one a line."""
     for y, text in zip(at, texts):
         ax.annotate(

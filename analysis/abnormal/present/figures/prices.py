@@ -160,7 +160,7 @@ def _draw_others(result: StudyResult, ax: Axes, i: int, c: Candles) -> None:
     top = ax.get_ylim()[1]
     mine = ax.plot([0], [top], ls="", marker="v", ms=6, color=EVENT, clip_on=False, zorder=6, label="event")
     if days:
-        theirs = {"marker": "v", "ms": 4.5, "mfc": "white", "mec": MUTED, "mew": 0.9}
+        theirs: dict[str, Any] = {"marker": "v", "ms": 4.5, "mfc": "white", "mec": MUTED, "mew": 0.9}
         mine += ax.plot(days, [top] * len(days), ls="", **theirs, clip_on=False, zorder=5, label="other events")
     ax.legend(handles=mine, loc="upper left", ncols=2, handletextpad=0.1, columnspacing=1.0, borderaxespad=0.1)
 
@@ -186,10 +186,10 @@ def jump(result: StudyResult, ax: Axes | None, *, pair: int | str | None = None,
     if not days:
         raise RequestError("plot.jump needs daily open, high and low; these prices have closes only")
     if pair is not None:
-        row = result.pairs.iloc[marks.position_of(result, pair)]
-        days = [r for r in days if (r["event_id"], r["ticker"]) == (row["event_id"], row["ticker"])]
+        wanted = result.pairs.iloc[marks.position_of(result, pair)]
+        days = [r for r in days if (r["event_id"], r["ticker"]) == (wanted["event_id"], wanted["ticker"])]
         if not days:
-            raise RequestError(f"plot.jump: {row['ticker']} has no open, high and low for that day")
+            raise RequestError(f"plot.jump: {wanted['ticker']} has no open, high and low for that day")
     if ax is not None or len(days) == 1:
         return _waterfall(theme.new_axis(fixed=False) if ax is None else ax, days[0], title)
     axes = theme.new_axes(min(len(days), SIDE_BY_SIDE), height=3.0)
