@@ -6,8 +6,6 @@ The same data give the same files. Page one of the report needs pdftoppm (popple
 from __future__ import annotations
 
 import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 
 import abnormal as ab

@@ -176,7 +176,9 @@ def test_several_studies_in_json_and_in_text(tmp_path):
 def test_same_study_twice_has_two_folders(tmp_path):
     done = call("run", STUDY, STUDY, "-o", tmp_path, "--no-figures", "--quiet")
     assert done.exit_code == 0
-    assert {p.name for p in tmp_path.iterdir()} == {STUDY, f"{STUDY}-2", "comparison.csv"} | {"store"} & set(os.listdir(tmp_path))
+    assert {p.name for p in tmp_path.iterdir()} == {STUDY, f"{STUDY}-2", "comparison.csv"} | {"store"} & set(
+        os.listdir(tmp_path)
+    )
 
 
 def test_strict_exits_1_where_a_check_failed_and_says_which():
@@ -304,7 +306,10 @@ def test_own_warnings_are_one_line_once_and_others_silent(with_toy):
 
 
 def test_message_and_tip():
-    assert message_and_tip(str(NotInStore("0005.HK"))) == ("no prices for 0005.HK in the store", "abnormal fetch 0005.HK")
+    assert message_and_tip(str(NotInStore("0005.HK"))) == (
+        "no prices for 0005.HK in the store",
+        "abnormal fetch 0005.HK",
+    )
     assert message_and_tip("just this") == ("just this", "")
 
 
@@ -594,3 +599,37 @@ def test_regress_needs_a_formula_and_strict_hears_the_status():
     assert done.exit_code == 1 and "not_applicable" in done.stdout
     told = json.loads(call("regress", "lockup_expirations_2026", "--formula", "car ~ sign", "--json").stdout)
     assert told["regressions"][0]["status"] == "not_applicable"
+
+
+# ------------------------------------------------------------------------------------------------ specs, power, draft
+
+
+def test_specs_prints_the_curve_and_its_json():
+    done = call("specs", "chip_export_rules_2022", "--set", 'specs.models=["mean"]', "--json")
+    told = json.loads(done.stdout)
+    assert done.exit_code == 0 and next(iter(told)) == "schema_version"
+    assert {row["model"] for row in told["specs"]} == {"market", "mean"}
+
+
+def test_power_lists_test_effect_and_rate():
+    args = ("power", STUDY, "--draws", "20", "--effect", "0", "--effect", "0.5")
+    told = json.loads(call(*args, "--json").stdout)
+    assert {row["effect"] for row in told["power"]} == {0.0, 0.5} and told["draws"] == 20
+    assert all(0 <= row["rate"] <= 1 and row["test"] for row in told["power"])
+    text = call(*args)
+    assert text.exit_code == 0 and "t_car" in text.stdout
+
+
+def test_draft_proposes_entries_and_overwrites_nothing(tmp_path):
+    news = tmp_path / "news.txt"
+    news.write_text("The White House issued an export control order against Anthropic on June 12, 2026.\n")
+    told = json.loads(call("events", "draft", news, "--json").stdout)["events"]
+    assert [(e["kind"], e["day"], e["status"]) for e in told] == [("export_control", "2026-06-12", "unverified")]
+    target = tmp_path / "drafts.yaml"
+    done = call("events", "draft", news, "-o", target)
+    assert done.exit_code == 0 and done.stdout == "" and f"written: {target}" in done.stderr
+    assert target.read_text().startswith("# Drafted") and call("events", "draft", news, "-o", target).exit_code == 2
+    nowhere = call("events", "draft", news, "-o", tmp_path / "no" / "drafts.yaml")
+    assert (
+        nowhere.exit_code == 2 and "No such file or directory" in nowhere.stderr and "Traceback" not in nowhere.stderr
+    )

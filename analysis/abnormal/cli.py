@@ -28,7 +28,7 @@ VERBS = {
     "report": Verb("Write the PDF report of a study.", "report", "abnormal.present.report"),
     "regress": Verb("Regress abnormal returns on characteristics of the events.", "regress"),
     "specs": Verb("Specification curve: the same study by every reasonable choice.", "specs"),
-    "power": Verb("Power and true size of the tests on the study's own data.", "power", "abnormal.power"),
+    "power": Verb("Power and true size of the tests on the study's own data.", "power"),
     "events": Verb("Look at the event catalogue, check your own, see what else happened.", "events"),
     "fetch": Verb("Fill the price store from Yahoo; opens a connection.", "fetch"),
     "import": Verb("Put bars from a CSV or Parquet file into the price store.", "imports"),

@@ -2,18 +2,22 @@
 
 A model, test or check is one function in one file of its folder. The decorator says what the method is called, which
 paper it comes from and what it needs; listings, documentation, default batteries and the reasons for "not applicable"
-all follow from that.
+all follow from that. A user's own method is a module of theirs: import it, or name it in ABNORMAL_METHODS.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from .errors import UnknownName
+
+
+OWN_METHODS = "ABNORMAL_METHODS"  # environment variable: modules of a user's own methods, imported with ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,8 @@ class Registry:
             for info in sorted(pkgutil.iter_modules(module.__path__), key=lambda i: i.name):
                 if not info.name.startswith("_"):
                     importlib.import_module(f"{package}.{info.name}")
+        for name in os.environ.get(OWN_METHODS, "").replace(",", " ").split():
+            importlib.import_module(name)
 
     def discard(self, name: str) -> None:
         """Forget a method (for tests that register a toy one)."""

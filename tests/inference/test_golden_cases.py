@@ -11,7 +11,7 @@ import build
 from abnormal.registry import TESTS
 
 OWN = ("patell bmp kolari_pynnonen crude_dependence portfolio signs corrado grank wilcoxon skewness variance_tests "
-       "resampling jackknife mvrm multiple").split()  # fmt: skip
+       "resampling jackknife mvrm multiple toy_median_sign").split()  # fmt: skip
 MINE = [t.name for t in TESTS if t.function.__module__.rsplit(".", 1)[-1] in OWN]
 STUDIES = {
     "clustered": build.clustered,

@@ -68,7 +68,9 @@ def test_is_plain_and_the_same_every_time(single):
 
 def test_estimate_has_interval_its_form_and_the_model(single):
     v, text = single.verdict, " ".join(text_summary(single).split())
-    assert f"CAR (0, 0) {console.percent(v.estimate)}, 95% interval {console.interval(*v.interval)} (SQ inverted" in text
+    assert (
+        f"CAR (0, 0) {console.percent(v.estimate)}, 95% interval {console.interval(*v.interval)} (SQ inverted" in text
+    )
     assert f"model {single.pairs.model.iloc[0]} on {single.pairs.n_est.iloc[0]} estimation returns" in text
 
 
@@ -110,7 +112,11 @@ def test_every_window_has_its_row(single):
     for row in single.car.itertuples():
         line = line_with(text, f"({row.window_start}, {row.window_end})   ") if row.window_start == 0 else ""
         if row.window_start == 0:
-            assert console.percent(row.car) in line and console.p_value(row.p) in line and console.p_value(row.sq_p) in line
+            assert (
+                console.percent(row.car) in line
+                and console.p_value(row.p) in line
+                and console.p_value(row.sq_p) in line
+            )
 
 
 def test_models_stand_side_by_side_and_the_trend_is_explained(single):
@@ -155,7 +161,9 @@ def test_failed_checks_are_named_but_confounders_not_twice(single):
 
 def test_detected_effect_gives_its_reasons_and_no_smallest_effect(single):
     text = text_summary(
-        with_verdict(single, label="effect detected", sentence="It moved: effect detected.", reasons=("a", "2 of 3 agree", "b"))
+        with_verdict(
+            single, label="effect detected", sentence="It moved: effect detected.", reasons=("a", "2 of 3 agree", "b")
+        )
     )
     assert "2 of 3 agree" in text and "80% power" not in text
 
@@ -214,9 +222,22 @@ def test_study_without_any_pair_says_why(single):
         [("prices", "2513.HK at x", "event before listing: first session 2026-01-08", "", "x", "2513.HK")],
         columns=single.excluded.columns,
     )
-    frames = {n: empty(single, n) for n in "pairs abnormal_returns car aar caar tests jump checks confounders robustness".split()}
+    frames = {
+        n: empty(single, n)
+        for n in "pairs abnormal_returns car aar caar tests jump checks confounders robustness".split()
+    }
     verdict = Verdict(
-        "cannot say", "none", "none", (0, 0), NAN, 0.0, NAN, NAN, (NAN, NAN), NAN, "Cannot say: no pair could be studied."
+        "cannot say",
+        "none",
+        "none",
+        (0, 0),
+        NAN,
+        0.0,
+        NAN,
+        NAN,
+        (NAN, NAN),
+        NAN,
+        "Cannot say: no pair could be studied.",
     )
     text = text_summary(dataclasses.replace(single, **frames, excluded=excluded, verdict=verdict, case=None, notes=()))
     assert "Cannot say: no pair could be studied." in text
@@ -228,7 +249,9 @@ def test_missing_numbers_are_said_not_zero(single):
     blank = single.car.assign(**{name: np.nan for name in numbers})
     text = text_summary(dataclasses.replace(single, car=blank))
     line = line_with(text, "(0, 1)   ")
-    assert line.count("n/a") >= 3 and " 0.0" not in line.partition("%")[2].replace(console.p_value(single.car.p.iloc[1]), "")
+    assert line.count("n/a") >= 3 and " 0.0" not in line.partition("%")[2].replace(
+        console.p_value(single.car.p.iloc[1]), ""
+    )
 
 
 def test_chinese_title_keeps_its_width(single):

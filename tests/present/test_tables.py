@@ -49,7 +49,13 @@ def test_p_values_have_three_significant_digits(value, shown):
 
 
 def test_percent_signs_every_return_and_has_no_minus_zero():
-    assert [console.percent(v) for v in (0.3281, -0.021, 0.0, -0.0001, None)] == ["+32.8%", "-2.1%", "+0.0%", "+0.0%", "n/a"]
+    assert [console.percent(v) for v in (0.3281, -0.021, 0.0, -0.0001, None)] == [
+        "+32.8%",
+        "-2.1%",
+        "+0.0%",
+        "+0.0%",
+        "n/a",
+    ]
     assert console.percent(-0.0001, sign=False) == "0.0%"
 
 
@@ -232,7 +238,9 @@ def test_workbook_has_the_verdict_first_and_every_frame(study, tmp_path):
     book = load_workbook(path)
     assert book.sheetnames == ["verdict", *FRAMES, "spec", "manifest"]
     told = {row[0].value: row[1].value for row in book["verdict"].iter_rows()}
-    assert told["sentence"] == study.verdict.sentence and told["estimate"] == pytest.approx(study.verdict.estimate, rel=1e-14)
+    assert told["sentence"] == study.verdict.sentence and told["estimate"] == pytest.approx(
+        study.verdict.estimate, rel=1e-14
+    )
     heads = [c.value for c in book["car"][1]]
     assert book["car"].cell(2, heads.index("car") + 1).value == pytest.approx(study.car.car.iloc[0], rel=1e-14)
 

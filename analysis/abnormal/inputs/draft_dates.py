@@ -41,9 +41,8 @@ class Clock(NamedTuple):
     exact: bool
 
 
-Reader = Callable[
-    [re.Match[str], "dt.date | None", bool], "tuple[dt.date | None, dt.date | None, str, str, str] | None"
-]
+Read = tuple[dt.date | None, dt.date | None, str, str, str]  # day, last day, precision, hint, why
+Reader = Callable[[re.Match[str], dt.date | None, bool], Read | None]
 
 _MONTH_NAMES = "January February March April May June July August September October November December".split()
 _MONTH = (
@@ -52,7 +51,12 @@ _MONTH = (
 _WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 _WEEKDAY = "(?P<weekday>" + "|".join(_WEEKDAYS) + ")"
 _ZH_DAYS = "一二三四五六日"
-_NO_DATE_AFTER = r"(?!\s*(?:century|floor|anniversary|birthday|congress|edition|amendment|straight|consecutive|attempt|time\b|place))"
+_NO_DATE_AFTER = (
+    r"(?!\s*(?:century|floor|anniversary|birthday|congress|edition|amendment|straight|consecutive|attempt|time\b|place))"
+)
+_FROM = "(?:[Oo]n|[Bb]y|[Ss]ince|[Ff]rom|[Uu]ntil|[Oo]f|[Ee]arly|[Ll]ate)"
+_DAY_EN = r"(?P<d>\d{1,2})(?:st|nd|rd|th)?"
+_YEAR_EN = r"(?:,? (?P<y>20\d\d))?"
 
 
 def find_dates(text: str, published: dt.date | None, ahead: bool = False) -> list[FoundDate]:
@@ -62,7 +66,7 @@ def find_dates(text: str, published: dt.date | None, ahead: bool = False) -> lis
     ['on the 16th = 2026-06-16', 'last Friday = 2026-06-19']
     """
     found: list[FoundDate] = []
-    for pattern, reader in _PATTERNS:
+    for pattern, reader in _COMPILED:
         for hit in pattern.finditer(text):
             read = reader(hit, published, ahead)
             if read is not None:
@@ -77,8 +81,6 @@ def find_dates(text: str, published: dt.date | None, ahead: bool = False) -> lis
 
 
 # ------------------------------------------------------------------------------------------------ readers
-
-Read = tuple[dt.date | None, dt.date | None, str, str, str]
 
 
 def _known(
@@ -225,24 +227,29 @@ def _bare_month(hit: re.Match[str], published: dt.date | None, ahead: bool) -> R
     return _known(first, "only the month is given", first.replace(day=monthrange(year, month)[1]), "week")
 
 
-_PATTERNS: tuple[tuple[re.Pattern[str], Reader], ...] = (
-    (re.compile(r"(?P<y>20\d\d)[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})(?!\d)"), _full),
-    (re.compile(r"(?P<y>20\d\d)年(?P<m>\d{1,2})月(?P<d>\d{1,2})[日号]"), _full),
-    (re.compile(rf"(?:on )?\b{_MONTH} (?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?:[-–](?P<d2>\d{{1,2}}))?(?!\d)(?:,? (?P<y>20\d\d))?\b"), _month_day),
-    (re.compile(rf"(?:on )?(?:the )?\b(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH}\b(?:,? (?P<y>20\d\d))?"), _month_day),
-    (re.compile(r"(?<!\d)(?P<m>\d{1,2})月(?P<d>\d{1,2})[日号]"), _month_day),
-    (re.compile(r"(?:本月)?(?<![\d月])(?P<d>\d{1,2})[日号](?!均|内|线|元|店|楼|线)"), _ordinal),
-    (re.compile(rf"\b(?:[Oo]n|[Bb]y|[Ss]ince|[Ff]rom|[Uu]ntil|[Oo]f|[Ee]arly|[Ll]ate) the (?P<d>\d{{1,2}})(?:st|nd|rd|th)\b{_NO_DATE_AFTER}"), _ordinal),
-    (re.compile(rf"\b(?:[Oo]n )?(?P<which>[Ll]ast |[Tt]his |[Nn]ext |[Cc]oming |[Pp]ast )?{_WEEKDAY}\b"), _weekday),
-    (re.compile(r"(?P<which>本|这|上|下)?(?:周|星期|礼拜)(?P<zh>[一二三四五六日天])"), _zh_weekday),
-    (re.compile(r"\b(?:today|yesterday|tomorrow|tonight)\b|今日|今天|今早|今晨|昨日|昨天|昨晚|前天|明日|明天", re.IGNORECASE), _relative_day),
-    (re.compile(r"\b(?:earlier |later )?(?P<which>this|last|next) week\b(?!end)", re.IGNORECASE), _relative_week),
-    (re.compile(r"(?P<which>本|这|上|下)周(?![一二三四五六日天末])"), _relative_week),
-    (re.compile(r"\b(?:(?:over|at|this|last|during) (?:the )?(?:past )?weekend)\b|(?:上|本)?周末", re.IGNORECASE), _weekend),
-    (re.compile(r"\b(?:earlier |later )?(?P<which>this|last) month\b", re.IGNORECASE), _relative_month),
-    (re.compile(r"(?P<which>本|上)月(?!\d)"), _relative_month),
-    (re.compile(rf"\b(?:in|since|of|from|to|for) (?P<which>last |early |late |mid-)?{_MONTH}(?:,? (?P<y>20\d\d))?(?P<tail> last year| this year)?(?! \d)"), _bare_month),
-)  # fmt: skip
+_PATTERNS: tuple[tuple[str, Reader], ...] = (
+    (r"(?P<y>20\d\d)[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})(?!\d)", _full),
+    (r"(?P<y>20\d\d)年(?P<m>\d{1,2})月(?P<d>\d{1,2})[日号]", _full),
+    (rf"(?:on )?\b{_MONTH} {_DAY_EN}(?:[-–](?P<d2>\d{{1,2}}))?(?!\d){_YEAR_EN}\b", _month_day),
+    (rf"(?:on )?(?:the )?\b{_DAY_EN}(?: of)? {_MONTH}\b{_YEAR_EN}", _month_day),
+    (r"(?<!\d)(?P<m>\d{1,2})月(?P<d>\d{1,2})[日号]", _month_day),
+    (r"(?:本月)?(?<![\d月])(?P<d>\d{1,2})[日号](?!均|内|线|元|店|楼)", _ordinal),
+    (rf"\b{_FROM} the (?P<d>\d{{1,2}})(?:st|nd|rd|th)\b{_NO_DATE_AFTER}", _ordinal),
+    (rf"\b(?:[Oo]n )?(?P<which>[Ll]ast |[Tt]his |[Nn]ext |[Cc]oming |[Pp]ast )?{_WEEKDAY}\b", _weekday),
+    (r"(?P<which>本|这|上|下)?(?:周|星期|礼拜)(?P<zh>[一二三四五六日天])", _zh_weekday),
+    (r"\b(?i:today|yesterday|tomorrow|tonight)\b|今日|今天|今早|今晨|昨日|昨天|昨晚|前天|明日|明天", _relative_day),
+    (r"\b(?i:(?:earlier |later )?(?P<which>this|last|next) week)\b(?!end)", _relative_week),
+    (r"(?P<which>本|这|上|下)周(?![一二三四五六日天末])", _relative_week),
+    (r"\b(?i:(?:over|at|this|last|during) (?:the )?(?:past )?weekend)\b|(?:上|本)?周末", _weekend),
+    (r"\b(?i:(?:earlier |later )?(?P<which>this|last) month)\b", _relative_month),
+    (r"(?P<which>本|上)月(?!\d)", _relative_month),
+    (
+        rf"\b(?:in|since|of|from|to|for) (?P<which>last |early |late |mid-)?{_MONTH}{_YEAR_EN}"
+        r"(?P<tail> last year| this year)?(?! \d)",
+        _bare_month,
+    ),
+)
+_COMPILED = tuple((re.compile(pattern), reader) for pattern, reader in _PATTERNS)
 
 # ------------------------------------------------------------------------------------------------ clock times
 

@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 from ..domain import Bars, DateArray, Ticker
-from ..errors import BadData, NotInStore, RequestError, StoreBroken, UnknownName, did_you_mean
+from ..errors import BadData, NotInStore, RequestError, UnknownName, did_you_mean
 from .barfile import content_digest, cut, read_bars, read_meta, write_bars
 from .held import FREQUENCIES, HeldPrices, all_times, few, frequency, joint_digest, structured
 from .locking import writer_lock
@@ -419,13 +419,3 @@ def _from_mapping(source: Mapping[Any, Any], returns: bool) -> dict[Ticker, Bars
             raise BadData(f"the frame given for {ticker} holds {few(sorted(found))}; one security a frame is expected")
         out.update(found)
     return out
-
-
-def verify(store: PriceStore, ticker: Ticker, freq: str = "1d") -> str:
-    """Read a stored series whole and hold it against its digest; gives the digest. Raises StoreBroken."""
-    bars, stated = store.bars(ticker, freq), str(store.meta(ticker, freq)["sha256"])
-    if content_digest(bars) != stated:
-        raise StoreBroken(
-            f"the bars of {ticker} ({freq}) do not match their recorded digest; fetch or import them again"
-        )
-    return stated

@@ -7,9 +7,10 @@ shows it. What each figure takes and draws stands in `abnormal.present.figures`,
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RequestError
+from ..errors import RequestError, UnknownName
 from ..result import StudyResult
 from . import theme
 
@@ -49,6 +50,25 @@ class Plots:
                 continue
             out.append(name)
         return out
+
+    def save(self, name: str, path: str | Path, **options: Any) -> Path:
+        """Draw one figure into a file: SVG, PDF or PNG by its suffix. The same result gives the same bytes.
+
+        Examples
+        --------
+        >>> import abnormal as ab
+        >>> ab.run("anthropic_export_order").plot.save("car", "figure.svg")  # doctest: +SKIP
+        """
+        from .save import write_bytes
+
+        if name not in NAMES:
+            raise UnknownName("figure", name, NAMES)
+        target = Path(path)
+        form = target.suffix.removeprefix(".").lower()
+        if form not in theme.FORMATS:
+            raise RequestError(f"cannot draw into {target.name!r}; give it one of {', '.join('.' + f for f in theme.FORMATS)}")
+        figure = getattr(self, name)(**options).get_figure(root=True)
+        return write_bytes(target, theme.figure_bytes(figure, form))
 
     def car(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Cumulative abnormal return with its interval band (`pairs`, `by`, `average`, `interval`)."""

@@ -30,6 +30,11 @@ INK, MUTED, FAINT, SHADE = "#1a1a1a", "#6b6b6b", "#c9c9c9", "#efefef"
 ESTIMATE, EVENT, BUT_FOR = "#0072B2", "#D55E00", "#009E73"
 
 
+# What matplotlib would write into a file of its own accord and must not: clock and version.
+FORMATS: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+}  # fmt: skip
 MARGINS = (0.72, 0.12, 0.52, 0.34)  # inches left, right, bottom, top
 
 
@@ -127,12 +132,11 @@ def figure_bytes(figure: Figure, form: str = "svg") -> bytes:
 
     Raises RequestError for another format.
     """
-    empty: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}
-    if form not in empty:
-        raise RequestError(f"figure format {form!r}; expected one of {', '.join(empty)}")
+    if form not in FORMATS:
+        raise RequestError(f"figure format {form!r}; expected one of {', '.join(FORMATS)}")
     out = io.BytesIO()
     with styled():
-        figure.savefig(out, format=form, metadata=empty[form])
+        figure.savefig(out, format=form, metadata=FORMATS[form])
     return out.getvalue()
 
 

@@ -13,6 +13,7 @@ from ..domain import Excluded, FloatArray, TestStatus, Window
 from ..kernel import dist
 
 Frame = pd.DataFrame
+SHOWN = 5  # exclusions printed one by one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,9 +204,10 @@ class RegressionResult:
             out.append(f"INVALID: {self.reason}.")
         elif self.reason:
             out.append(f"{self.reason[:1].upper()}{self.reason[1:]}.")
-        out += [f"Left out: {x.what}: {x.reason}." for x in self.excluded[:5]]
-        if len(self.excluded) > 5:
-            out.append(f"... and {len(self.excluded) - 5} more left out.")
+        for x in self.excluded[:SHOWN]:
+            out.append(f"Left out: {x.what}: {x.reason}." + (f" Remedy: {x.remedy}" if x.remedy else ""))
+        if len(self.excluded) > SHOWN:
+            out.append(f"... and {len(self.excluded) - SHOWN} more left out.")
         if self.beside is not None and len(self.beside):
             out.append("Other standard errors: " + "; ".join(_beside_line(self.beside)) + ".")
         return out + [f"{note[:1].upper()}{note[1:]}." for note in self.notes]

@@ -127,7 +127,8 @@ def regress_case(
     frame, excluded = _complete(case, read, table, chosen_window)
     if not len(frame):
         why = excluded[0].reason if excluded else "the study has no pair"
-        return RegressionResult.none(read.text, cov, chosen_window, f"no pair is left: {why}", excluded=tuple(excluded))
+        everyone = (*case.excluded, *excluded)
+        return RegressionResult.none(read.text, cov, chosen_window, f"no pair is left: {why}", excluded=everyone)
     design = build_design(read, frame)
     for place in design.dropped:
         excluded.append(
@@ -135,7 +136,10 @@ def regress_case(
         )
     rows = frame.index.to_numpy(np.int64)[design.places]
     problem = _identified(design.z, design.names, read, frame.iloc[design.places])
-    more: dict[str, Any] = {"excluded": tuple(excluded), "level": case.spec.level if level is None else level}
+    more: dict[str, Any] = {
+        "excluded": (*case.excluded, *excluded),
+        "level": case.spec.level if level is None else level,
+    }
     if problem:
         return RegressionResult.none(read.text, cov, chosen_window, problem, rows.size, **more)
     ar = case.ar.take(rows)

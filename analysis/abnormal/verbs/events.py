@@ -27,6 +27,7 @@ def command() -> None:
     abnormal events show us-order-anthropic
     abnormal events near 2026-06-15 --ticker 2513.HK
     abnormal events check my_events.csv
+    abnormal events draft article.txt --published 2026-06-15 -o drafts.yaml
     """
 
 
@@ -127,6 +128,29 @@ def upcoming(out: Output, ticker: tuple[str, ...], today: Any, source: str | Non
         _require_named(ahead.whole, ticker)
         ahead = ahead.where(lambda e: any(link.ticker in ticker for link in e.tickers))
     return _answer(out, ahead, "nothing lies ahead in the catalogue")
+
+
+@command.command("draft", short_help="Propose entries from a news text.")
+@click.argument("file", metavar="FILE")
+@click.option("--published", type=_DATE, metavar="DATE", help="Day of publication, for `last Friday` and the like.")
+@click.option("-o", "--output", metavar="FILE", help="Write the entries there (default: stdout).")
+@common_options
+def draft(out: Output, file: str, published: Any, output: str | None) -> int:
+    """Propose catalogue entries from a news text (plain or HTML), each guess beside the words it rests on.
+
+    All are unverified: check every line against the source, add sources, then `abnormal events check`.
+    """
+    from ..inputs.draft import draft_file, draft_record, to_yaml, write_drafts
+    from ..result import plain
+
+    drafts = draft_file(file, published and published.date(), catalogue=_catalogue(None))
+    if output:
+        out.note(f"written: {write_drafts(drafts, output)}")
+    if out.json:
+        out.document({"events": [plain(draft_record(d)) for d in drafts]})
+    elif not output:
+        out.text(to_yaml(drafts).rstrip("\n"))
+    return out.exit_code([] if drafts else ["no event was recognised"])
 
 
 # ------------------------------------------------------------------------------------------------ reading

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
@@ -85,6 +86,9 @@ def tell(error: Exception) -> int:
     if isinstance(error, AbnormalError) and error.exit_code != OUR_BUG:
         say_error(*message_and_tip(str(error)))
         return error.exit_code
+    if isinstance(error, OSError) and _is_users(error.filename):
+        say_error(f"{error.filename}: {error.strerror}")
+        return WRONG_REQUEST
     import platform
     import traceback
 
@@ -92,6 +96,12 @@ def tell(error: Exception) -> int:
     about = f"abnormal {__version__}, Python {platform.python_version()}, {platform.system()}"
     say_error(f"{type(error).__name__}: this is our bug ({about})", "please report it with the lines above")
     return OUR_BUG
+
+
+def _is_users(filename: object) -> bool:
+    """Whether a file the system refuses is the user's, not one of this package."""
+    package = Path(__file__).resolve().parent.parent
+    return isinstance(filename, str | os.PathLike) and not Path(filename).resolve().is_relative_to(package)
 
 
 # ------------------------------------------------------------------------------------------------ on stderr

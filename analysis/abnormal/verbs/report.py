@@ -7,14 +7,15 @@ from pathlib import Path
 import click
 
 from ..cli import DONE
-from .common import Output, common_options
+from .common import Output, common_options, load_studies, settings_option
 
 
 @click.command("report", short_help="Write the PDF report of a study.")
 @click.argument("what", metavar="STUDY|DIR")
 @click.option("-o", "--output", metavar="FILE", help="Where to (default: NAME.pdf here).")
+@settings_option
 @common_options
-def command(out: Output, what: str, output: str | None) -> int:
+def command(out: Output, what: str, output: str | None, settings: tuple[str, ...]) -> int:
     """Write the PDF report of a study, or of a folder that `abnormal run -o` wrote.
 
     \b
@@ -23,9 +24,12 @@ def command(out: Output, what: str, output: str | None) -> int:
     from ..result import load_result
     from ..study import run
 
-    saved = Path(what) / "result.json"
+    saved = (Path(what) / "result.json").is_file()
+    if saved and settings:
+        raise click.UsageError(f"{what} holds a finished result; --set needs a STUDY")
+    study = None if saved else load_studies([what], settings)[0]
     with out.progress() as progress:
-        result = load_result(what) if saved.is_file() else run(what, progress=progress)
+        result = load_result(what) if study is None else run(study, progress=progress)
         target = result.report(Path(output or f"{result.name or 'report'}.pdf"))
     if out.json:
         out.document({"report": str(target)})
