@@ -42,7 +42,8 @@ Progress = Callable[[str, int, int], None]
 class Request:
     """What the user asked for, resolved to nouns: nothing is read or estimated yet.
 
-    `catalogue` is where confounders are looked up (None = nowhere).
+    `catalogue` is where confounders are looked up (None = nowhere). `searched`: the pairs were found by kind or date, not
+    named; those without prices are then left out with the line that fetches them.
     """
 
     pairs: tuple[Pair, ...]
@@ -54,6 +55,7 @@ class Request:
     question: str = ""
     name: str = ""
     excluded: tuple[Excluded, ...] = ()
+    searched: bool = False
 
     def but(self, **changes: Any) -> Request:
         """The same request with some fields of its spec changed."""
@@ -106,6 +108,7 @@ class Case:
 
 def build(request: Request, progress: Progress | None = None) -> Case:
     """Everything up to the abnormal returns of every pair that can be studied."""
+    request = _with_prices(request)
     spec = request.spec
     recordings = _record_all(request)
     keys = [calendar_key(p.ticker, request.source, spec) for p in request.pairs]
@@ -155,6 +158,20 @@ def build(request: Request, progress: Progress | None = None) -> Case:
 
 
 # ------------------------------------------------------------------------------------------------ series
+
+
+def _with_prices(request: Request) -> Request:
+    """The request without searched pairs that have no prices; untouched where all or none have them."""
+    spec, source = request.spec, request.source
+    here = [source.has(p.ticker, spec.freq) for p in request.pairs] if request.searched else []
+    if all(here) or not any(here):
+        return request
+    fetch = "abnormal fetch " + " ".join(
+        dict.fromkeys([*(p.ticker for p, h in zip(request.pairs, here) if not h), *members(spec.benchmark)])
+    )
+    gone = [left_out(p, "prices", "no prices in the store", fetch) for p, h in zip(request.pairs, here) if not h]
+    kept = tuple(p for p, h in zip(request.pairs, here) if h)
+    return replace(request, pairs=kept, excluded=(*request.excluded, *gone))
 
 
 def _record_all(request: Request) -> dict[str, Recording]:

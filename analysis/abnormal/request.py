@@ -76,7 +76,7 @@ def _from_study(
     pairs, excluded = _pairs(chosen, named=True)
     return Request(
         pairs, open_prices(_source(study, prices, base)), used, given, _lookup(chosen, catalogue), study.title,
-        study.question, study.name, excluded,
+        study.question, study.name, excluded, searched=not (study.events.ids or study.events.pairs),
     )  # fmt: skip
 
 

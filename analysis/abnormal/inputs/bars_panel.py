@@ -1,224 +1,259 @@
-"""Bars within the day -> sessions by slot: what was traded in each bar of the exchange's own hours, and what was not.
+"""Bars within the day, as a source gives them -> one security on the slots of its exchange.
 
-The slots of a session are its bars and the closures before them: the night, the lunch break. A closure's return is a slot
-of its own and never part of a bar. A bar without a trade stays empty; the next traded bar carries the move since. A long
-silence in a share that otherwise trades is a halt and splits the series. Nothing is repaired in silence: `notes` says what
-was left out and why.
+Bars of the grid's length or finer are placed by their start in UTC. Nothing is repaired in silence: what lies outside the
+hours or off the grid, comes twice or out of order, a halt, a dividend taken out of a night, is said in `notes`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..domain import Bars, BoolArray, DateArray, FloatArray, IntArray, Ticker
-from ..errors import BadData, NotInStore, RequestError, UnknownName
+from ..domain import Bars, BoolArray, FloatArray, IntArray, Ticker
+from ..errors import BadData, DataMissing, NotInStore, RequestError
 from .adjusting import adjust_intraday
-from .bargrid import BarGrid, bar_grid
-from .calendars import SessionCalendar, ns
+from .calendars import ns
 from .fetching import minutes_of
 from .panel import usable_price
+from .slots import SlotBars, SlotGrid, day_bars, session_rows, stretches
 from .store import FREQUENCIES
 
-BAR, OVERNIGHT, LUNCH = 0, 1, 2
-KINDS = ("bar", "overnight", "lunch")
 HALT_MINUTES, HALT_BARS, HALT_TRADED = 15, 3, 0.9  # a silence this long in a session traded this well is a halt
 MOSTLY = 0.5  # share of bars off the grid above which the file, not the bar, is at fault
 
 _MINUTE = 60_000_000_000
 
 
-# ------------------------------------------------------------------------------------------------ the grid
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SlotGrid:
-    """Sessions (D,) by slots (S,) of one exchange; kind (S,) of KINDS, clock (S,) minutes after local midnight.
-
-    start, end (D, S) UTC, NaT where a session lacks the slot (half days); the slot of a closure runs from the last bar
-    before it to the first one after it. place (n,) maps the exchange's bars in time order to places d * S + s.
-    """
-
-    calendar: SessionCalendar
-    minutes: int
-    sessions: DateArray
-    kind: IntArray
-    clock: IntArray
-    start: DateArray
-    end: DateArray
-    bars: BarGrid
-    place: IntArray
-
-    @property
-    def slots(self) -> int:
-        return int(self.kind.size)
-
-    @property
-    def exists(self) -> BoolArray:
-        """(D, S): the slot is there on that session."""
-        return ~np.isnat(self.start)
-
-    @property
-    def is_bar(self) -> BoolArray:
-        """(S,): the slot is a bar."""
-        return self.kind == BAR
-
-    def expected(self) -> IntArray:
-        """(D,): bars each session should have."""
-        return (self.exists & self.is_bar).sum(axis=1)
-
-
-def slot_grid(
-    calendar: SessionCalendar, first: Any, last: Any, minutes: int, closing_auction: bool = False
-) -> SlotGrid:
-    """Bars and closures of the sessions from `first` to `last` (dates, both included).
-
-    Examples
-    --------
-    >>> from abnormal.inputs.calendars import session_calendar
-    >>> grid = slot_grid(session_calendar("XHKG"), "2026-06-15", "2026-06-16", 60)
-    >>> [KINDS[k] for k in grid.kind]
-    ['overnight', 'bar', 'bar', 'bar', 'lunch', 'bar', 'bar', 'bar']
-    """
-    bars = bar_grid(calendar, first, last, minutes, closing_auction)
-    row = bars.session - bars.session[0]
-    days, n = int(row[-1]) + 1, int(bars.slot.max()) + 1
-    sessions = calendar.sessions[bars.session[0] : bars.session[0] + days]
-    midnight = ns(calendar.day_starts)[bars.session]
-    clock = np.zeros(n, np.int64)
-    clock[bars.slot] = (ns(bars.starts) - midnight) // _MINUTE
-    lunch = _first_after_lunch(calendar, bars)
-    # Closures stand before the bar they lead into.
-    kind = np.concatenate([[OVERNIGHT], np.repeat(BAR, n)])
-    clocks = np.concatenate([clock[:1], clock])
-    of_bar = np.arange(1, n + 1)
-    if lunch is not None:
-        kind, clocks = np.insert(kind, 1 + lunch, LUNCH), np.insert(clocks, 1 + lunch, clock[lunch])
-        of_bar = of_bar + (np.arange(n) >= lunch)
-    place = row * kind.size + of_bar[bars.slot]
-    start, end = (np.full(days * kind.size, np.datetime64("NaT", "ns")) for _ in range(2))
-    start[place], end[place] = bars.starts, bars.ends
-    start, end = start.reshape(days, -1), end.reshape(days, -1)
-    _close_up(start, end, kind, bars, row)
-    return SlotGrid(calendar, int(minutes), sessions, kind, clocks, start, end, bars, place)
-
-
-def _first_after_lunch(calendar: SessionCalendar, bars: BarGrid) -> int | None:
-    """Slot of the first bar after the lunch break; None where the exchange has none in these sessions."""
-    back = calendar.break_ends[bars.session]
-    after = np.flatnonzero(~np.isnat(back) & (bars.starts == back))
-    return int(bars.slot[after[0]]) if after.size else None
-
-
-def _close_up(start: DateArray, end: DateArray, kind: IntArray, bars: BarGrid, row: IntArray) -> None:
-    """Start and end of the nights and lunch breaks, written in place."""
-    first = np.flatnonzero(np.diff(row, prepend=-1))
-    last = np.append(first[1:] - 1, row.size - 1)
-    end[:, 0] = bars.starts[first]
-    start[1:, 0] = bars.ends[last[:-1]]
-    start[0, 0] = end[0, 0]
-    for slot in np.flatnonzero(kind == LUNCH):
-        have = ~np.isnat(start[:, slot + 1]) & ~np.isnat(end[:, slot - 1])
-        start[have, slot], end[have, slot] = end[have, slot - 1], start[have, slot + 1]
-
-
-# ------------------------------------------------------------------------------------------------ one security
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SlotBars:
-    """One security on a slot grid, all (D, S); NaN = no trade.
-
-    ret: log return of the slot: a bar's since the last trade, from its open where the bar is the first of its stretch; a
-    closure's from the last trade before it to the first open after it, dividends and splits taken out. halted: bars that
-    end a halt (their return covers it). open, high, low, close, volume as traded; level_open, level: log prices carried
-    through empty bars within a session, dividends and splits taken out. factor (D,): what prices of a session are worth
-    on the basis of the last. notes: what was left out.
-    """
-
-    ticker: Ticker
-    ret: FloatArray
-    halted: BoolArray
-    open: FloatArray
-    high: FloatArray
-    low: FloatArray
-    close: FloatArray
-    volume: FloatArray
-    level_open: FloatArray
-    level: FloatArray
-    before: FloatArray
-    factor: FloatArray
-    notes: tuple[str, ...]
-
-    @property
-    def traded(self) -> BoolArray:
-        return np.isfinite(self.close)
+# ------------------------------------------------------------------------------------------------ reading
 
 
 def read_bars_for(source: Any, ticker: Ticker, freq: str, start: Any = None, end: Any = None) -> Bars:
-    """Bars of the frequency asked for, or finer ones that make them up. Raises as `source.bars`."""
+    """Bars of the frequency asked for, else the coarsest finer ones that make them up. Raises as `source.bars` does."""
     if source.has(ticker, freq):
         return source.bars(ticker, freq, start, end)
     minutes = minutes_of(freq)
-    for finer in reversed(FREQUENCIES):  # the coarsest of the finer ones last read is the cheapest
-        if finer != "1d" and minutes_of(finer) < minutes and minutes % minutes_of(finer) == 0 and source.has(ticker, finer):
-            best = finer
-            for other in FREQUENCIES:
-                size = minutes_of(other)
-                if minutes_of(best) < size < minutes and minutes % size == 0 and source.has(ticker, other):
-                    best = other
-            return source.bars(ticker, best, start, end)
+    finer = [
+        f for f in FREQUENCIES if minutes_of(f) < minutes and minutes % minutes_of(f) == 0 and source.has(ticker, f)
+    ]
+    if finer:
+        return source.bars(ticker, max(finer, key=minutes_of), start, end)
     if source.has(ticker, "1d"):
-        raise NotInStore(ticker, f"abnormal fetch {ticker} --freq {freq} (daily bars are there: freq = \"1d\" runs)")
+        line = f'abnormal fetch {ticker} --freq {freq}   (or study its daily bars: freq = "1d")'
+        raise NotInStore(ticker, line)
     return source.bars(ticker, freq, start, end)
 
 
 def daily_for(source: Any, ticker: Ticker) -> Bars | None:
-    """Daily bars of the ticker with dividends or splits, where the source has them."""
+    """Daily bars of the ticker that know its dividends or splits, where the source has them."""
     try:
         daily = source.bars(ticker, "1d") if source.has(ticker, "1d") else None
-    except (UnknownName, RequestError, NotInStore):
+    except (DataMissing, RequestError):
         return None
     return daily if daily is not None and ("dividends" in daily or "splits" in daily) else None
 
 
 def on_slots(bars: Bars, grid: SlotGrid, daily: Bars | None = None) -> SlotBars:
-    """Put the bars of one security on the grid, finer ones joined to the grid's; the returns of all slots.
+    """Put the bars of one security on the grid; finer ones are joined to the grid's.
 
     Parameters
     ----------
-    bars : bar starts in UTC; bars outside trading hours or off the grid are left out and named.
+    bars : bar starts in UTC. Bars outside trading hours or between the grid's bars are left out and named.
     daily : daily bars of the ticker; their dividends and splits are taken out of the nights.
 
     Raises
     ------
     BadData
-        Bars that are longer than the grid's, or most of which lie outside the hours of the exchange or between its bars.
+        Bars longer than the grid's, or most of which lie outside the hours of the exchange or between its bars.
     """
-    notes: list[str] = _known_faults(bars)
+    notes: list[str] = []
     bars = _in_order(bars, notes)
-    bar, inside = _placed(bars, grid, notes)
-    open_, high, low, close, volume = _joined(bars, grid, bar, inside, notes)
-    flat = _Flat(grid, open_, close)
-    shape = (grid.sessions.size, grid.slots)
-    factor = _basis_factors(bars, grid, daily, notes)
-    ret, halted = flat.returns(factor)
-    level_open, level, before = flat.levels(factor)
-
-    def cells(values: FloatArray) -> FloatArray:
-        out = np.full(shape[0] * shape[1], np.nan)
-        out[grid.place] = values
-        return out.reshape(shape)
-
-    stopped = np.zeros(shape[0] * shape[1], bool)
-    stopped[grid.place] = halted
-    closures = cells(ret)
-    flat.fill_closures(closures, factor)
+    row, bar = _placed(bars, grid, notes)
+    columns = _joined_up(bars, grid, row, bar, notes)
+    traded = np.isfinite(columns["close"])
+    index = np.arange(traded.size)
+    last = np.append(-1, np.maximum.accumulate(np.where(traded, index, -1))[:-1]) if index.size else index
+    stretch = stretches(grid)
+    joined = traded & (last >= 0) & (stretch[np.maximum(last, 0)] == stretch)
+    halted = _halts(grid, traded, joined, last)
     if halted.any():
-        notes.append(f"{int(halted.sum())} halts inside a session split its bars, first {_when(grid.bars.starts[np.argmax(halted)])}")
-    return SlotBars(
-        bars.ticker, closures, stopped.reshape(shape), cells(open_), cells(high), cells(low), cells(close), cells(volume),
-        cells(level_open), cells(level), cells(before), factor, tuple(notes),
+        first = _stamp(grid.bars.starts[halted][0])
+        notes.append(
+            f"{int(halted.sum())} halt(s) inside a session (until {first}): the bars are split there"
+        )
+    flat = np.zeros(grid.sessions.size)
+    share = SlotBars(
+        bars.ticker, grid, columns["open"], columns["high"], columns["low"], columns["close"], columns["volume"], last,
+        joined, halted, flat,
     )  # fmt: skip
+    worth = _worth(share, bars, daily, notes)
+    return replace(share, worth=worth, notes=tuple(notes))
+
+
+def _counted(n: int, first: np.datetime64, what: str = "") -> str:
+    """ "3 bars off the grid (first 2026-06-15 01:32 UTC)"."""
+    return f"{n} bar{'s'[: n > 1]}{what} (first {_stamp(first)})"
+
+
+def _stamp(time: np.datetime64) -> str:
+    return f"{str(time.astype('datetime64[m]')).replace('T', ' ')} UTC"
+
+
+def _in_order(bars: Bars, notes: list[str]) -> Bars:
+    """Bars in time order, the first of each time; what a reader sorted or dropped before is said again."""
+    told = bars.meta.get("notes", "").split("\n")
+    notes.extend(t for t in told if "not in time order" in t)
+    doubles = [d for d in bars.meta.get("duplicates", "").split("\n") if d]
+    if doubles:
+        notes.append(f"{len(doubles)} bars came twice (first {doubles[0].split(' ')[0]}): the first of each was kept")
+    if len(bars) < 2 or (bars.time[1:] > bars.time[:-1]).all():
+        return bars
+    order = np.argsort(bars.time, kind="stable")
+    if (np.diff(order) < 0).any():
+        notes.append("bars were not in time order and were sorted")
+    time = bars.time[order]
+    again = np.append(False, time[1:] == time[:-1])
+    if again.any():
+        notes.append(_counted(int(again.sum()), time[again][0]) + " came twice: the first of each was kept")
+    keep = order[~again]
+    return Bars(bars.ticker, bars.time[keep], {k: v[keep] for k, v in bars.columns.items()}, bars.freq, bars.meta)
+
+
+def _placed(bars: Bars, grid: SlotGrid, notes: list[str]) -> tuple[IntArray, IntArray]:
+    """Rows of the bars that lie on the grid, and the grid's bar of each."""
+    step = minutes_of(bars.freq)
+    if step > grid.minutes or grid.minutes % step:
+        raise BadData(
+            f'{bars.ticker}: bars of {bars.freq} cannot make bars of {grid.minutes} minutes; set freq = "{bars.freq}"'
+        )
+    starts, ends = ns(grid.bars.starts), ns(grid.bars.ends)
+    time = bars.time.astype("datetime64[ns]").view(np.int64)
+    within = np.flatnonzero(
+        (time >= ns(grid.calendar.day_starts)[grid.bars.session[0]])
+        & (time < ns(grid.calendar.day_ends)[grid.bars.session[-1]])
+    )
+    time = time[within]
+    bar = np.searchsorted(starts, time, side="right") - 1
+    at = np.maximum(bar, 0)
+    open_ = (bar >= 0) & (time < ends[at])
+    whole = open_ & ((time - starts[at]) % (step * _MINUTE) == 0)
+    _told(bars, grid, time, open_, whole, notes)
+    return within[whole], bar[whole]
+
+
+def _told(bars: Bars, grid: SlotGrid, time: IntArray, open_: BoolArray, whole: BoolArray, notes: list[str]) -> None:
+    """Say which bars are not used; refuse a series most of whose bars are not."""
+    mic, n = grid.calendar.mic, max(time.size, 1)
+    outside, between = ~open_, open_ & ~whole
+    if outside.sum() > MOSTLY * n:
+        first = _stamp(time[outside][0].astype("datetime64[ns]"))
+        raise BadData(
+            f"{bars.ticker}: {int(outside.sum())} of {time.size} bars lie outside the hours of {mic} (first {first}); "
+            + _zone_hint(grid, time)
+        )
+    if between.sum() > MOSTLY * n:
+        first = _stamp(time[between][0].astype("datetime64[ns]"))
+        raise BadData(
+            f"{bars.ticker}: {int(between.sum())} of {time.size} bars do not start on the {bars.freq} grid of {mic} (first "
+            f"{first}; its session opens {_stamp(grid.bars.starts[0])}); give bars that start at the open, or finer ones"
+        )
+    for gone, what in ((outside, f" outside the hours of {mic}"), (between, f" off the {bars.freq} grid")):
+        if gone.any():
+            notes.append(_counted(int(gone.sum()), time[gone][0].astype("datetime64[ns]"), what) + " left out")
+
+
+def _zone_hint(grid: SlotGrid, time: IntArray) -> str:
+    """What to write where the times read well on the clock of the exchange."""
+    calendar = grid.calendar
+    at = np.clip(np.searchsorted(ns(calendar.day_starts), time, side="right") - 1, 0, len(calendar) - 1)
+    ahead = calendar.sessions[at].astype("datetime64[ns]").view(np.int64) - ns(calendar.day_starts)[at]
+    local = time - ahead
+    bar = np.searchsorted(ns(grid.bars.starts), local, side="right") - 1
+    fits = (bar >= 0) & (local < ns(grid.bars.ends)[np.maximum(bar, 0)])
+    if fits.mean() > MOSTLY:
+        return f"they look like times of {calendar.tz} written as UTC: write their offset, or give timezone={calendar.tz!r}"
+    return f'give bar starts in UTC, or set calendar to the exchange they trade on (calendar = "{calendar.mic}" now)'
+
+
+def _joined_up(bars: Bars, grid: SlotGrid, row: IntArray, bar: IntArray, notes: list[str]) -> dict[str, FloatArray]:
+    """Open, high, low, close, volume (n,) of the grid's bars, from the traded ones among `row`."""
+    traded, bad = usable_price(bars)
+    if bad[row].any():
+        notes.append(
+            _counted(int(bad[row].sum()), bars.time[row][bad[row]][0], " with a price of zero or less") + " left out"
+        )
+    use = traded[row]
+    row, bar = row[use], bar[use]
+    n = grid.bars.starts.size
+    out = {name: np.full(n, np.nan) for name in ("open", "high", "low", "close", "volume")}
+    if not row.size:
+        return out
+    edge = np.flatnonzero(np.diff(bar, prepend=-1))
+    until = np.append(edge[1:], row.size) - 1
+    at = bar[edge]
+    price = {name: bars.get(name)[row] for name in out}
+    if "close" not in bars:
+        price["close"] = bars.get("adj_close")[row]
+    wrong = price["high"] < price["low"] * (1 - 1e-9)
+    if wrong.any():
+        notes.append(
+            _counted(int(wrong.sum()), bars.time[row][wrong][0], " with a high below its low") + ": neither is used"
+        )
+        price["high"][wrong] = price["low"][wrong] = np.nan
+    price["open"] = np.where(price["open"] > 0, price["open"], np.nan)
+    out["open"][at], out["close"][at] = price["open"][edge], price["close"][until]
+    out["high"][at] = np.fmax.reduceat(np.fmax(price["high"], price["close"]), edge)
+    out["low"][at] = np.fmin.reduceat(np.fmin(price["low"], price["close"]), edge)
+    if "volume" in bars and np.any(bars.get("volume") > 0):
+        out["volume"][at] = np.add.reduceat(np.nan_to_num(price["volume"]), edge)
+    elif "volume" not in bars:
+        notes.append("no volume: every bar with a price counts as traded, abnormal volume cannot be said")
+    if np.isnan(out["open"][at]).all():
+        notes.append("no opens: the first bar after a closure belongs to the closure's return")
+    return out
+
+
+def _halts(grid: SlotGrid, traded: BoolArray, joined: BoolArray, last: IntArray) -> BoolArray:
+    """Bars that end a long silence in a session that otherwise trades in nearly every bar."""
+    row = session_rows(grid)
+    silent = np.where(joined, np.arange(traded.size) - last - 1, 0)
+    days = grid.sessions.size
+    bars, filled = np.bincount(row, minlength=days), np.bincount(row, traded, minlength=days)
+    others = bars[row] - silent
+    long = (silent >= HALT_BARS) & (silent * grid.minutes >= HALT_MINUTES)
+    return long & (filled[row] >= HALT_TRADED * np.maximum(others, 1))
+
+
+def _worth(share: SlotBars, bars: Bars, daily: Bars | None, notes: list[str]) -> FloatArray:
+    """(D,) log factor that takes the dividends and splits after each session out of its prices."""
+    grid = share.grid
+    days = grid.sessions.size
+    if daily is None or not len(daily):
+        return np.zeros(days)
+    opens = grid.bars.starts[np.flatnonzero(np.diff(session_rows(grid), prepend=-1))]
+    meta = dict(bars.meta) | {"exchange_timezone": grid.calendar.tz}
+    if "split" not in meta.get("adjustment", "") and _splits_already_in(share, daily):
+        meta["adjustment"] = "splits"
+    ones = Bars(bars.ticker, opens, {"close": np.ones(days)}, bars.freq, meta)
+    worth = np.log(adjust_intraday(ones, daily).get("close"))
+    ex = np.flatnonzero(np.abs(np.diff(worth)) > 1e-12) + 1
+    if ex.size:
+        notes.append(
+            f"dividends or splits of {', '.join(map(str, grid.sessions[ex][:3]))} taken out of the night before"
+        )
+    return worth
+
+
+def _splits_already_in(share: SlotBars, daily: Bars) -> bool:
+    """Whether the bars run through the splits without a jump, as a vendor's split-adjusted bars do."""
+    ratio = daily.get("splits")
+    at = np.flatnonzero((ratio > 0) & (ratio != 1))
+    day = day_bars(share)
+    row = np.searchsorted(share.grid.sessions, daily.time[at])
+    known = (row < share.grid.sessions.size) & (row > 0)
+    row, split = row[known], ratio[at[known]]
+    known = share.grid.sessions[row] == daily.time[at[known]] if row.size else known
+    step = np.log(day.open[row] / day.before[row])
+    seen = np.isfinite(step)
+    return bool(seen.any() and (np.abs(step[seen]) < np.abs(step[seen] + np.log(split[seen]))).all())

@@ -19,7 +19,8 @@ from typing import Any
 from ..domain import Event, EventCatalog
 from ..errors import EventError, RequestError
 from .draft_merge import add_beneficiaries, merged
-from .draft_reading import Guess, Reference, Seen, all_seen, short
+from .draft_reading import all_seen
+from .draft_seen import Guess, Reference, Seen, short
 from .draft_text import read_news
 from .event_yaml import event_yaml
 from .tickers import TickerTable, load_tickers
@@ -215,15 +216,20 @@ def _with_ids(drafts: Sequence[Draft]) -> list[Draft]:
     used: Counter[str] = Counter()
     out = []
     for draft in drafts:
-        words = re.findall(r"[a-z0-9]+", re.sub(r"['’.]", "", draft.event.title.lower())) or [
-            draft.event.kind.replace("_", "-")
-        ]
-        day = f"-{draft.event.day}" if _is_dated(draft.event) else ""
-        stem = "-".join(words)[:48].strip("-") + day
+        stem = _stem(draft.event)
         used[stem] += 1
         name = stem if used[stem] == 1 else f"{stem}-{used[stem]}"
         out.append(replace(draft, event=replace(draft.event, id=name)))
     return out
+
+
+def _stem(event: Event) -> str:
+    """Words of the title and the day; of a title in another script its kind and tickers instead."""
+    text = event.title if event.title.isascii() else " ".join([event.kind, *(k.ticker for k in event.tickers[:2])])
+    words = re.findall(r"[a-z0-9]+", re.sub(r"['’]|(?<=\d)\.(?=\d)", "", text.lower())) or ["event"]
+    while len("-".join(words)) > 48:
+        words.pop()
+    return "-".join(words) + (f"-{event.day}" if _is_dated(event) else "")
 
 
 # ------------------------------------------------------------------------------------------------ as YAML

@@ -245,7 +245,9 @@ NOT_PRODUCTS = _words(
 
 # Words that speak of a firm, or of an act, of the sentence before.
 BACK_TO_FIRM = _words(_whole("its", "the company", "the firm", "the group", "their"), "其|该公司|公司|该股")
-BACK_TO_ACT = _words(r"\bthe (?:order|directive|rules?|decision|curbs|controls|ban|letter|notice|announcement)\b", "该命令|该决定|上述")
+BACK_TO_ACT = _words(
+    r"\bthe (?:order|directive|rules?|decision|curbs|controls|ban|letter|notice|announcement)\b", "该命令|该决定|上述"
+)
 
 # Words before a trigger that make it a thought and not an event.
 SUPPOSED = _words(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..domain import Link
 from .draft_kinds import BENEFIT, TRIGGERS
-from .draft_reading import Guess, Seen, short
+from .draft_seen import Guess, Seen, short
 from .draft_text import NewsText
 from .tickers import TickerTable
 

@@ -175,7 +175,9 @@ class _Run:
         order = order[np.argsort(position[order] * s + security[order], kind="stable")]
         dates, starts = np.unique(position[order], return_index=True)
         edges = np.append(starts, order.size)
+        # Dates further apart than the longest window share no event session; where none are nearer, none need be kept.
         reach = max(min(plan.reach, plan.m - MIN_COMMON), 0)
+        reach = reach if dates.size > 1 and np.diff(dates).min() <= reach else 0
         sparse = wanted.comovement and cheaper_by_pair(dates, np.diff(edges), reach)
         return cls(
             fit, wanted, chunk, position.size, order, security[order], position[order], dates, edges, reach,
@@ -219,9 +221,9 @@ class _Run:
         if want.comovement and stop > first:
             warm = int(np.searchsorted(self.dates, self.dates[first] - self.reach))
         rows = max(self.chunk, ATOM)
-        tallies = [RankTally(plan.m, columns, rows) for columns in plan.events] if want.ranks else []
+        tallies = [RankTally(plan.m, columns) for columns in plan.events] if want.ranks else []
         kind: type[Comovement] = ByPair if self.sparse else ByDate
-        pairs = kind(self.dates[warm:stop], plan.m, self.reach) if want.comovement else None
+        pairs = kind(self.dates[warm:stop], plan.m, self.reach, self.fit.model.fitted) if want.comovement else None
         work = np.empty((rows, plan.width))
         for low, high in self._tables(warm, first, stop):
             shared = self.fit.tables(self.dates[low:high])
@@ -277,7 +279,7 @@ class _Run:
         out["car"][place] = block.car
         out["se"][place] = sigma[:, None] * np.sqrt(shared.c[date])
         if want.signs:
-            out["up"][place] = (block.e[:, : plan.m] > 0.0).view(np.uint8).sum(axis=1, dtype=np.uint16)
+            out["up"][place] = np.add.reduce((block.e > 0.0).view(np.uint8)[:, : plan.m], axis=1, dtype=np.uint16)
         if want.abnormal_returns:
             out["ar"][place] = block.e[:, plan.m :]
         if want.coefficients:

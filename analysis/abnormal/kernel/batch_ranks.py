@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
+ROWS = 128  # rows sorted together: numbers, room and ranks of a few hundred columns stay in the second-level cache
+
 
 class RankTally:
     """Adds up ranks over blocks of rows: the first `m` columns together with `event` columns, ties averaged.
@@ -21,33 +23,37 @@ class RankTally:
     `sums` (M + L,) are halves of whole numbers, exact whatever the order of the rows; `n` counts the rows.
     """
 
-    def __init__(self, m: int, event: slice, rows: int) -> None:
+    def __init__(self, m: int, event: slice) -> None:
         self.m, self.event = m, event
         self.length = m + event.stop - event.start
         self.sums, self.n = np.zeros(self.length), 0
         self._low = (1 << self.length.bit_length()) - 1
         self._columns = np.arange(self.length)
-        self._ranks = np.tile(np.arange(1.0, self.length + 1.0), rows)
-        self._room = np.empty(rows * self.length, np.int64)
+        self._ranks = np.tile(np.arange(1.0, self.length + 1.0), ROWS)
+        self._room = np.empty((2, ROWS * self.length), np.int64)
 
     def add(self, e: Array) -> None:
-        """Rank the rows of e (n, W), all finite, n at most `rows`."""
+        """Rank the rows of e (n, W), all finite."""
+        for start in range(0, e.shape[0], ROWS):
+            self._rank(e[start : start + ROWS])
+        self.n += e.shape[0]
+
+    def _rank(self, e: Array) -> None:
         n, length, low = e.shape[0], self.length, self._low
-        flat = self._room[: n * length]
+        flat = self._room[0, : n * length]
         keys = flat.reshape(n, length)
         self._join(e, keys.view(np.float64))
         np.bitwise_and(flat, ~low, out=flat)
         np.bitwise_or(keys, self._columns, out=keys)
         keys.view(np.float64).sort(axis=1)
-        apart = np.bitwise_xor(flat[1:], flat[:-1]).view(np.uint64)
-        close = np.flatnonzero(apart <= np.uint64(low))
+        apart = np.bitwise_xor(flat[1:], flat[:-1], out=self._room[1, : flat.size - 1]).view(np.uint64)
         np.bitwise_and(flat, low, out=flat)
         self.sums += np.bincount(flat, self._ranks[: flat.size], length)
-        # The last column of a row and the first of the next are neighbours only in memory.
-        again = np.unique(close[(close + 1) % length != 0] // length)
-        if again.size:
+        if apart.min() <= low:
+            close = np.flatnonzero(apart <= np.uint64(low))
+            # The last column of a row and the first of the next are neighbours only in memory.
+            again = np.unique(close[(close + 1) % length != 0] // length)
             self._rank_again(e[again], keys[again])
-        self.n += n
 
     def _join(self, e: Array, out: Array) -> None:
         """Estimation and event columns side by side; adding zero makes -0.0 equal to 0.0."""

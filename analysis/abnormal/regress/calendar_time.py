@@ -115,6 +115,7 @@ def _held(case: Case, length: int, model: str, weights: Any) -> _Held | str:
     parts = []
     for i in range(case.size):
         tape, unit = case.recording(i).tape, case.unit(i)
+        sign = _sign(case, i)
         rows = np.arange(case.day0[i], min(case.day0[i] + length, tape.time.size))
         columns = _columns(tape.names, model)
         if isinstance(columns, str):
@@ -126,10 +127,16 @@ def _held(case: Case, length: int, model: str, weights: Any) -> _Held | str:
             y = y - tape.rf[rows]
             if tape.names[at[0]] == "market":
                 x = x - np.where(np.arange(len(at)) == 0, tape.rf[rows][:, None], 0.0)
+        y, x = sign * y, sign * x
         held = 1.0 if given is None else given.get(case.pairs[i].ticker, np.nan)
         parts.append((tape.time[rows], y, x, np.full(rows.size, held)))
     day, ys, xs, weight = (np.concatenate(part) for part in zip(*parts))
     return _Held(day, ys, xs, weight, names)
+
+
+def _sign(case: Case, i: int) -> float:
+    """-1 where the study turns the pair's returns to the sign its event was expected to have."""
+    return float(case.pairs[i].link.sign) if case.spec.align == "expected_sign" else 1.0
 
 
 def _columns(available: tuple[str, ...], model: str) -> tuple[tuple[str, ...], list[int]] | str:
@@ -249,6 +256,6 @@ def _abnormal_lines(case: Case) -> tuple[FloatArray, np.ndarray] | str:
         with_alpha, with_beta = carried[case.ar.model[i]]
         expected = np.full(tape.time.size, with_alpha * coef.get("alpha", 0.0) if with_alpha else 0.0)
         if with_beta:
-            expected = expected + coef["beta"] * tape.x[tape.xid[unit]][:, 0]
-        out.append(tape.event_y[unit] - expected)
+            expected = expected + _sign(case, i) * coef["beta"] * tape.x[tape.xid[unit]][:, 0]
+        out.append(_sign(case, i) * tape.event_y[unit] - expected)
     return np.stack(out), case.day0
