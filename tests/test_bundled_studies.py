@@ -108,7 +108,7 @@ def test_what_else_happened_is_named() -> None:
     rule = study("chip_export_rules_2022")
     own = rule.confounders[(rule.confounders.event_id == "bis-chip-rule-2022") & rule.confounders.same_session]
     assert "amd-q3-warning-2022" in set(own.other_id)
-    assert "AMD warns" in rule.verdict.sentence
+    assert any("AMD warns" in reason for reason in rule.verdict.reasons)
 
 
 def test_amd_fell_as_reported_on_both_days() -> None:

@@ -9,18 +9,23 @@ from typing import Any
 import numpy as np
 
 from .case import Case
-from .checks.decision import Design, invalid_reason, row_of
+from .checks.decision import CLUSTERED_WILD, Design, Outcome, invalid_reason, row_of, silent_reason
 from .compat import adopted, conventions
-from .domain import AbnormalReturns, PairResult, TestOptions, TestResult, Window
+from .confounding import confounders_of, contaminated_rows
+from .domain import AbnormalReturns, FloatArray, PairResult, TestOptions, TestResult, Window
+from .inference._cross import cars, with_values
 from .inference._window import window_stats
+from .inference.skewness import skewness_in_errors
 from .inference.sq import sq_rule
 from .inputs.sample import portfolio
-from .kernel import dist
+from .kernel import aggregate, dist
 from .kernel.multiple import holm
 from .registry import MODELS, TESTS
 
-PAIR_TESTS = ("t_ar", "t_car", "f_window", "sq", "sq_vol", "conformal", "placebo_time", "selection", "intraday_extreme")
-EMPIRICAL_PAIR_TESTS = ("sq", "sq_vol", "conformal", "placebo_time", "selection")
+PAIR_TESTS = (
+    "t_ar", "t_car", "f_window", "sq", "sq_vol", "conformal", "placebo_time", "placebo_space", "selection", "intraday_extreme",
+)  # fmt: skip
+EMPIRICAL_PAIR_TESTS = ("sq", "sq_vol", "conformal", "placebo_time", "placebo_space", "selection")
 PER_PAIR_LIMIT = 50  # above it the empirical tests of single pairs run only when asked for
 SCOPES = ("cross", "date", "adjust")
 
@@ -52,7 +57,8 @@ def asked_tests(case: Case) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
     many = case.size > PER_PAIR_LIMIT
     single = [t for t in PAIR_TESTS if not (many and t in EMPIRICAL_PAIR_TESTS)]
     cross = [m.name for m in TESTS if m.scope in SCOPES]
-    return [(t, "") for t in [*single, *cross]], tuple(t for t in PAIR_TESTS if t not in single)
+    both = [("placebo_both", v) for v in TESTS.get("placebo_both").variants if case.replay.donors and not many]
+    return [(t, "") for t in [*single, *cross]] + both, tuple(t for t in PAIR_TESTS if t not in single)
 
 
 def options(case: Case, jump: Mapping[int, Any]) -> TestOptions:
@@ -61,8 +67,28 @@ def options(case: Case, jump: Mapping[int, Any]) -> TestOptions:
     return TestOptions(
         alternative=spec.alternative, level=spec.level, seed=spec.seed, draws=spec.draws, min_obs=spec.min_obs,
         portfolio=case.portfolio, replay=case.replay, selected_sessions=spec.selected_sessions,
-        rbar=str(spec.options.get("rbar", conventions(spec.compat).rbar)), study={"jump": jump},
+        rbar=str(spec.options.get("rbar", conventions(spec.compat).rbar)), study={"jump": jump, **_placebo_wishes(case)},
     )  # fmt: skip
+
+
+def _placebo_wishes(case: Case) -> dict[str, Any]:
+    """What the study asks of its placebo dates: a market move like the event's, no catalogue events."""
+    wishes: dict[str, Any] = {}
+    if "placebo_match" in case.spec.options:
+        wishes["placebo_match"] = float(case.spec.options["placebo_match"])
+    if case.spec.options.get("placebo_quiet"):
+        rows: dict[Any, np.ndarray] = {i: news_rows(case, i) for i in range(case.size)}
+        if case.portfolio is not None:
+            rows["portfolio"] = np.unique(np.concatenate(list(rows.values())))
+        wishes["placebo_quiet"] = rows
+    return wishes
+
+
+def news_rows(case: Case, i: int) -> np.ndarray:
+    """Tape rows within one session of a catalogue event of pair i's share or of the market."""
+    far = case.recording(i).tape.time.size
+    found = confounders_of(case.pairs[i], case.request.catalogue, case.recording(i), int(case.day0[i]), (0, far), case.spec)
+    return contaminated_rows(found)
 
 
 def run_battery(
@@ -145,19 +171,28 @@ def design_of(case: Case, window: Window) -> Design:
     spec, ar = case.spec, case.ar
     if case.size == 0:
         return Design(0, 0, 0, 0, window, portfolio=False)
-    w = window_stats(ar, window)
     dates = np.array([case.recording(i).tape.time[case.day0[i]] for i in range(case.size)])
     distinct = np.unique(dates)
     de, n_eff, rbar_w = _dependence(case, window)
+    # On one date the portfolio is what is tested: its rows count.
     used = case.portfolio if case.portfolio is not None else ar
-    l2 = int(window_stats(used, window).n.max()) if used.size else 0
     candidates = len(dict.fromkeys([*(p.ticker for p in case.pairs), *spec.candidates]))
     return Design(
-        n=case.size, dates=distinct.size, m=int(used.m.min()), l2=max(l2, int(w.n.max())), window=window, de=de, n_eff=n_eff,
-        rbar_w=rbar_w, disjoint=_disjoint(case, window), intraday=spec.freq != "1d",
+        n=case.size, dates=distinct.size, m=int(used.m.min()), l2=int(window_stats(used, window).n.max()), window=window,
+        de=de, n_eff=n_eff, rbar_w=rbar_w, disjoint=_disjoint(case, window), intraday=spec.freq != "1d",
         selected=spec.selected_on_outcome or any(p.event.selected_on_outcome for p in case.pairs),
         candidates=candidates, thin_share=thin_share(case), portfolio=case.portfolio is not None,
+        benchmark=bool(case.sample.names),
     )  # fmt: skip
+
+
+def outcome_of(answers: Answers, case: Case, window: Window) -> Outcome:
+    """What the add-on rows look at in the event window."""
+    disp = answers.of("disp_ratio", window)
+    skewness = skewness_in_errors(cars(case.ar, window)[0])
+    if disp is None or disp.status == "not_applicable":
+        return Outcome(skewness=skewness)
+    return Outcome(disp.p, float(disp.extra.get("ratio_to_mean", np.nan)), skewness)
 
 
 def _dependence(case: Case, window: Window) -> tuple[float, float, float]:
@@ -171,11 +206,14 @@ def _dependence(case: Case, window: Window) -> tuple[float, float, float]:
 
 
 def _disjoint(case: Case, window: Window) -> bool:
-    """Whether the event windows of different dates never overlap."""
-    for key in set(case.key):
-        rows = np.unique(case.day0[[k == key for k in case.key]])
-        if rows.size > 1 and np.diff(rows).min() <= window[1] - window[0]:
-            return False
+    """Whether the event windows of different dates never share a calendar session, whatever exchange they are on."""
+    days = case.ar.dates[:, case.ar.columns(window)]
+    event = case.ar.dates[:, case.ar.at(0)]
+    owner: dict[Any, Any] = {}
+    for own, sessions in zip(event, days):
+        for session in sessions[~np.isnat(sessions)]:
+            if owner.setdefault(session, own) != own:
+                return False
     return True
 
 
@@ -196,29 +234,31 @@ def thin_share(case: Case) -> float:
 
 def judged(answers: Answers, case: Case) -> list[TestResult]:
     """Cross-sectional answers with the status the design gives them, and single-pair answers where there is one pair."""
+    known = {w: (design_of(case, w), outcome_of(answers, case, w)) for w in case.windows}
     out: list[TestResult] = []
-    for (test, _, window), result in answers.cross.items():
-        out.append(_status(result, test, design_of(case, window)))
     if case.size == 1:
-        out = [r.one(0) if test != "placebo_time" and test != "selection" else r.extra["answers"][0]
-               for (test, _, _), r in answers.pairs.items()] + out  # fmt: skip
-    elif not isinstance(case.spec.tests, str):
+        out += [_status(_single(r), *known[w]) for (_, _, w), r in answers.pairs.items()]
+    out += [_status(r, *known[w]) for (_, _, w), r in answers.cross.items()]
+    if case.size > 1 and not isinstance(case.spec.tests, str):
         for (test, variant, window), _ in answers.pairs.items():
             why = f"{test} is a test of one pair: see the car table, a row for each pair"
             out.append(TestResult.none(test, window, why, variant))
     return out
 
 
-def _status(result: TestResult, test: str, design: Design) -> TestResult:
+def _single(answer: PairResult) -> TestResult:
+    """The answer of the only pair; placebo tests keep theirs whole."""
+    return answer.extra["answers"][0] if "answers" in answer.extra else answer.one(0)
+
+
+def _status(result: TestResult, design: Design, outcome: Outcome) -> TestResult:
     if result.status != "ok":
         return result
-    why = invalid_reason(test, design)
+    why = invalid_reason(result.test, design, result.variant)
     if why:
         return replace(result, status="invalid", reason=why)
-    row = row_of(design)
-    if test in row.greyed or test in row.shown:
-        return replace(result, status="shown", reason=f"shown without a vote for {row.situation}")
-    return result
+    why = silent_reason(result.test, design, outcome, result.variant)
+    return replace(result, status="shown", reason=why) if why else result
 
 
 # ------------------------------------------------------------------------------------------------ for the verdict
@@ -244,21 +284,66 @@ def headline_answers(
     case: Case, answers: Answers, window: Window, alternatives: Mapping[str, Case | None]
 ) -> dict[str, TestResult]:
     """Everything the decision table may ask for, by its name there."""
-    out: dict[str, TestResult] = {r.test: r for r in judged(answers, case) if r.window == window}
-    if case.size == 1:
-        for name in ("placebo_time", "selection"):
-            found = answers.pair(name, window)
-            if found is not None:
-                out[name] = found.extra["answers"][0]
+    design, outcome = design_of(case, window), outcome_of(answers, case, window)
+    row = row_of(design)
+    out: dict[str, TestResult] = {}
+    for r in judged(answers, case):
+        if r.window == window:
+            out.setdefault(r.test, r)
+    for name, plain in (("kp_bmp", "bmp"), ("kp_patell", "patell")):
+        if name in out:
+            out[name] = _cautious(out[name], answers.of(plain, window))
+    extra: dict[str, TestResult] = {}
     if 1 < len(date_groups(case)) < case.size:
-        out |= date_answers(case, window)
-        # With several firms on a date the date, not the firm, is drawn.
-        out["wild"] = TESTS.get("wild")(case.ar, window, replace(options(case, {}), variant="date"))
+        extra |= date_answers(case, window)
+    if row.id in CLUSTERED_WILD:
+        # What pairs of one date share must be drawn together.
+        extra["wild"] = TESTS.get("wild")(case.ar, window, replace(options(case, {}), variant="date"))
+    if row.id == "long_window":
+        extra |= buy_and_hold_answers(case, window)
     for name, other in alternatives.items():
-        if other is None or other.size == 0:
-            out[name] = TestResult.none(name, window, "the alternative model could not be estimated")
-            continue
-        found_rule = by_rule(other, window)
-        if found_rule is not None:
-            out[name] = found_rule
-    return out
+        found = _alternative(name, other, window, row.headline(design))
+        if found is not None:
+            extra[name] = found
+    return out | {name: _status(r, design, outcome) for name, r in extra.items()}
+
+
+def _cautious(adjusted: TestResult, plain: TestResult | None) -> TestResult:
+    """With a negative average correlation the adjustment only strengthens: the less significant of the two counts."""
+    if plain is None or not adjusted.extra.get("rbar", 0.0) < 0 or not plain.p > adjusted.p:
+        return adjusted
+    return replace(adjusted, statistic=plain.statistic, p=plain.p)
+
+
+def _alternative(name: str, other: Case | None, window: Window, headline: str) -> TestResult | None:
+    """What an alternative says: the test of its single unit, else the row's headline test, on its abnormal returns."""
+    if other is None or other.size == 0:
+        return TestResult.none(name, window, "the alternative could not be estimated")
+    asked = name.partition(":")[2] if name.startswith("trade_to_trade:") else ""
+    if not asked:
+        unit = by_rule(other, window) if other.size == 1 else by_rule(other, window, "portfolio")
+        if unit is not None:
+            return unit
+    test = asked or headline
+    if test not in TESTS:
+        return None
+    method = TESTS.get(test)
+    return method(other.ar, window, replace(options(other, {}), variant=method.default_variant))
+
+
+def buy_and_hold_answers(case: Case, window: Window) -> dict[str, TestResult]:
+    """Skewness-allowing tests on buy-and-hold abnormal returns: the bootstrap, Hall's t and the signed ranks."""
+    held = with_values(case.ar, window, buy_and_hold(case, window))
+    opt = replace(options(case, {}), variant="")
+    named = {"bhar_bootstrap": "lbt_bootstrap", "bhar_hall": "skew_hall", "bhar_wilcoxon": "wilcoxon"}
+    return {name: replace(TESTS.get(test)(held, window, opt), test=name) for name, test in named.items()}
+
+
+def buy_and_hold(case: Case, window: Window) -> FloatArray:
+    """BHAR of every pair (E,): against its market where there is one, else against its model."""
+    ar, cols = case.ar, case.ar.columns(window)
+    raw = ar.raw[:, cols]
+    expected = ar.expected[:, cols] if ar.market is None else np.where(np.isfinite(raw), ar.market[:, cols], np.nan)
+    if case.spec.returns == "log":
+        raw, expected = np.expm1(raw), np.expm1(expected)
+    return aggregate.buy_and_hold(raw, expected)

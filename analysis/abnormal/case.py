@@ -15,6 +15,7 @@ import numpy as np
 from .confounding import confounders_of, contaminated_rows
 from .domain import (
     AbnormalReturns,
+    Event,
     EventCatalog,
     Excluded,
     FloatArray,
@@ -30,7 +31,7 @@ from .errors import RequestError
 from .inputs.sample import cut, portfolio
 from .inputs.sessions import Alignment
 from .inputs.tapes import Given, Recording, calendar_key, members, record
-from .placing import Placed, left_out, limit_notes, place_all, positions
+from .placing import SAME_SESSION, Placed, left_out, limit_notes, place_all, positions
 from .registry import MODELS
 from .replay import StudyReplay, Track
 from .spec import FALLBACK_HEADLINE, StudySpec
@@ -96,6 +97,13 @@ class Case:
     @property
     def size(self) -> int:
         return len(self.pairs)
+
+    @property
+    def same_session(self) -> tuple[Event, ...]:
+        """Events left out because a share had another one of the study in the same session."""
+        gone = {(x.event_id, x.ticker) for x in self.excluded if x.stage == SAME_SESSION}
+        events = {p.event.id: p.event for p in self.request.pairs if (p.event.id, p.ticker) in gone}
+        return tuple(events.values())
 
     def recording(self, i: int) -> Recording:
         """What was recorded for pair i's exchange."""
@@ -178,7 +186,7 @@ def _record_all(request: Request) -> dict[str, Recording]:
     """One recording for each exchange the study's shares and candidates trade on."""
     spec, source = request.spec, request.source
     study = list(dict.fromkeys(p.ticker for p in request.pairs))
-    everyone = list(dict.fromkeys([*study, *spec.candidates]))
+    everyone = list(dict.fromkeys([*study, *spec.candidates, *donors_of(request)]))
     peers = members(spec.options.get("peers")) or (members(spec.benchmark) if _wants_peers(spec) else ())
     groups: dict[str, list[Ticker]] = {}
     for ticker in everyone:
@@ -192,6 +200,22 @@ def _record_all(request: Request) -> dict[str, Recording]:
 def _wants_peers(spec: StudySpec) -> bool:
     names = (spec.model, *spec.robustness.models)
     return any(n.startswith("peers") or n in ("synthetic_control", "gsynth", "beta_prior") for n in names)
+
+
+def donors_of(request: Request) -> tuple[Ticker, ...]:
+    """Shares that take the place of the studied ones in placebo tests: options["donors"], else the peers or candidates.
+
+    "panel" stands for every share of the prices but the study's own and its benchmark's.
+    """
+    spec = request.spec
+    study = list(dict.fromkeys(p.ticker for p in request.pairs))
+    asked = spec.options.get("donors")
+    if asked == "panel":
+        market = {*members(spec.benchmark), *members(spec.industry)}
+        chosen = tuple(t for t in request.source.tickers() if t not in market)
+    else:
+        chosen = members(asked) or members(spec.options.get("peers")) or spec.candidates
+    return _clean_peers(chosen, request.pairs, study)
 
 
 def _clean_peers(peers: Sequence[Ticker], pairs: Sequence[Pair], study: Sequence[Ticker]) -> tuple[Ticker, ...]:
@@ -421,12 +445,15 @@ def _replay(
         tracks[i] = Track(recordings[x.key].tape, x.unit, x.day0, first, ar.model[i], x.pair.ticker, sign)
     if whole is not None:
         tracks["portfolio"] = whole
-    for ticker in spec.candidates:
+    donors = donors_of(request)
+    for ticker in dict.fromkeys([*spec.candidates, *donors]):
         for rec in recordings.values():
             if ticker in rec.unit_of:
                 row = rec.unit_of[ticker]
                 tracks[ticker] = Track(_own_peers(rec.tape, row), row, 0, 0, ar.model[0], ticker)
-    return StudyReplay(tracks, sample.estimation[1], spec.options, spec.candidates)
+    treated = {t for rec in recordings.values() for t in rec.problems}
+    usable = tuple(t for t in donors if t in tracks and t not in treated)
+    return StudyReplay(tracks, sample.estimation[1], spec.options, spec.candidates, usable)
 
 
 def _own_peers(tape: Tape, unit: int) -> Tape:

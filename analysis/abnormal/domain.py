@@ -199,7 +199,7 @@ class EventCatalog:
 
 # ---------------------------------------------------------------------------------------------------- prices
 
-BAR_COLUMNS = ("open", "high", "low", "close", "prev_close", "adj_close", "volume", "dividends", "splits")
+BAR_COLUMNS = ("open", "high", "low", "close", "prev_close", "adj_close", "volume", "turnover", "dividends", "splits")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -555,7 +555,7 @@ class Excluded:
     ticker: str = ""
 
 
-Unit = int | str  # a pair by position, "portfolio", or a candidate's ticker
+Unit = int | str  # a pair by position, "portfolio", or the ticker of a candidate or donor
 
 
 @dataclass(frozen=True, slots=True)
@@ -573,6 +573,8 @@ class Replay(Protocol):
 
     @property
     def candidates(self) -> tuple[Ticker, ...]: ...
+    @property
+    def donors(self) -> tuple[Ticker, ...]: ...
     @property
     def estimation_end(self) -> int: ...
     def limits(self, unit: Unit) -> Limits: ...

@@ -18,6 +18,7 @@ from .inputs.sessions import Alignment, align_many
 from .inputs.tapes import Recording
 from .spec import StudySpec
 
+SAME_SESSION = "same session"  # stage of an exclusion: its event shares a session with one that stayed
 SMALL = 10  # below this many pairs a confounded one is kept and shown with and without
 
 # Daily price limits by exchange and board (M 8.5, from memory of the rule books); Hong Kong and the US have none.
@@ -56,7 +57,7 @@ def place_all(
     found = [_placed(p, a, k, recordings[k], spec) for p, a, k in zip(pairs, aligned, keys)]
     placed = [x for x in found if isinstance(x, Placed)]
     excluded = [x for x in found if isinstance(x, Excluded)]
-    for rule in (_one_line_per_company, _without_confounded, _split_windows):
+    for rule in (_one_line_per_company, _without_confounded, _split_windows, _one_verdict_a_session):
         placed, more = rule(placed, recordings, spec, catalogue)
         excluded += more
     return placed, excluded
@@ -198,6 +199,23 @@ def _split_windows(
             x = replace(x, flags=(*x.flags, note), cut_at=row)
         out.append(x)
     return out, []
+
+
+def _one_verdict_a_session(
+    placed: list[Placed], recordings: Mapping[str, Recording], spec: StudySpec, catalogue: EventCatalog | None
+) -> tuple[list[Placed], list[Excluded]]:
+    """Several events of one share in one session are one return: the first stays, the verdict names the others."""
+    first: dict[tuple[str, int, int], Placed] = {}
+    keep, excluded = [], []
+    for x in placed:
+        own = first.setdefault((x.key, x.unit, x.day0), x)
+        if own is x:
+            keep.append(x)
+            continue
+        day = recordings[x.key].tape.time[x.day0]
+        why = f"the same session ({day}) of the same share as {own.pair.event.id}: one return, one verdict that names both"
+        excluded.append(left_out(x.pair, SAME_SESSION, why, "study it alone"))
+    return keep, excluded
 
 
 # ------------------------------------------------------------------------------------------------ price limits

@@ -33,6 +33,7 @@ class StudyReplay:
     estimation_end: int
     options: Mapping[str, object]
     candidates: tuple[Ticker, ...] = ()
+    donors: tuple[Ticker, ...] = ()
 
     def limits(self, unit: Unit) -> Limits:
         t = self.tracks[unit]

@@ -11,7 +11,7 @@ import pandas as pd
 
 from .battery import by_rule
 from .case import Case, Progress, build
-from .checks.decision import Design, add_on_votes, row_of
+from .checks.decision import Design, Outcome, add_ons, row_of
 from .confounding import Confounder, confounders_of
 from .domain import TestResult, Window
 from .errors import AbnormalError
@@ -44,14 +44,16 @@ def changes_of(case: Case, design: Design) -> dict[str, dict[str, Any]]:
     """Name -> changed fields of every alternative: those that vote, then those the study asks for."""
     spec = case.spec
     wanted: dict[str, dict[str, Any]] = {}
-    has_market = bool(case.sample.names)
-    if has_market:
-        wanted["second_model"] = {"model": second_model(case)}
-        votes = (*row_of(design).robustness(design), *add_on_votes(design, 1.0)[0]) if case.size else ()
-        for name in votes:
-            model = name.removeprefix("model:")
-            if model != name and model not in case.ar.model and (model != "peers_ew" or case.sample.peers is not None):
-                wanted[name] = {"model": model}
+    votes = row_of(design).robustness(design) if case.size else ()
+    votes += tuple(t for a in add_ons(design, Outcome()) for t in a.votes)
+    for name in votes:
+        model = name.removeprefix("model:")
+        if model != name and model not in case.ar.model and (model != "peers_ew" or case.sample.peers is not None):
+            wanted[name] = {"model": model}
+        elif name.startswith("trade_to_trade:"):
+            wanted[name] = {"thin": "trade_to_trade"}
+    if case.sample.names and f"model:{second_model(case)}" not in wanted:
+        wanted = {"second_model": {"model": second_model(case)}, **wanted}
     for model in spec.robustness.models:
         if all(c.get("model") != model for c in wanted.values()):
             wanted[f"model:{model}"] = {"model": model}
@@ -124,6 +126,7 @@ def _label(name: str, case: Case) -> str:
     if name == "second_model":
         return f"model:{'+'.join(dict.fromkeys(case.ar.model))}"
     spoken = {
+        "trade_to_trade:corrado_zivney": "returns from trade to trade",
         "without_contaminated": "contaminated estimation days removed",
         "without_confounded": "confounded pairs removed",
     }

@@ -18,9 +18,20 @@ from typing import Any
 import numpy as np
 
 from . import frames
-from .battery import Answers, by_rule, design_of, headline_answers, judged, run_battery, thin_share
+from .battery import (
+    Answers,
+    buy_and_hold,
+    by_rule,
+    date_groups,
+    design_of,
+    headline_answers,
+    judged,
+    outcome_of,
+    run_battery,
+    thin_share,
+)
 from .case import Case, Progress, Request, build
-from .checks.decision import Design
+from .checks.decision import Design, row_of
 from .checks.verdict import Facts, weigh
 from .compat import COMPAT
 from .confounding import Confounder, confounders_of
@@ -28,8 +39,10 @@ from .domain import AbnormalReturns, CheckInput, CheckResult, EventCatalog, Excl
 from .errors import AbnormalError, AbnormalWarning
 from .inference._window import two_sided_interval, window_stats
 from .inference.sq import sq_interval
+from .inputs.audit import Finding, audit
 from .inputs.store import marks
 from .jump import estimation_rows, jump_row
+from .kernel.aggregate import mean_and_se
 from .kernel.power import mde_t
 from .provenance import manifest_of
 from .registry import CHECKS
@@ -172,8 +185,13 @@ def check_input(case: Case, around: Sequence[Sequence[Confounder]], design: Desi
         thin=np.full(case.size, thin_share(case)),
         confounders=tuple(tuple(c.event.title for c in found if c.same_session) for found in around),
         bases=rec.bases, benchmark=members, benchmark_named=_treated_members(case, members),
-        design=design, rerun=rerun, facts={"marks": _doubtful_bars(case)},
+        design=design, rerun=rerun, facts={"marks": _doubtful_bars(case), "findings": _findings(case)},
     )  # fmt: skip
+
+
+def _findings(case: Case) -> tuple[Finding, ...]:
+    """What the audit says of every series the study read."""
+    return tuple(audit(case.request, bars={t: b for rec in case.recordings.values() for t, b in rec.bars.items()}))
 
 
 def _treated_members(case: Case, members: Sequence[str]) -> tuple[str, ...]:
@@ -215,13 +233,11 @@ def _verdict(
             tuple(f"{x.what}: {x.reason}" for x in case.excluded),
         )  # fmt: skip
     found = headline_answers(case, answers, window, others)
-    disp = answers.of("disp_ratio", window)
-    estimate, interval, mde = estimate_of(case, window)
+    bought = row_of(design).headline(design) == "bhar_bootstrap"
+    estimate, interval, mde = held_estimate(case, window) if bought else estimate_of(case, window)
     facts = Facts(
         subject=_subject(case), when=_when(case), estimate=estimate, interval=interval, mde=mde, level=case.spec.level,
-        inseparable=_inseparable(case, around),
-        disp_p=disp.p if disp is not None and disp.status != "not_applicable" else 1.0,
-        disp_factor=float(disp.extra.get("ratio_to_mean", np.nan)) if disp is not None else np.nan,
+        inseparable=_inseparable(case, around), outcome=outcome_of(answers, case, window),
     )  # fmt: skip
     verdict = weigh(design, found, facts)
     if verdict.row == "two_dates":
@@ -261,14 +277,28 @@ def estimate_of(case: Case, window: Window) -> tuple[float, tuple[float, float],
     return mean, (low, high), mde
 
 
+def held_estimate(case: Case, window: Window) -> tuple[float, tuple[float, float], float]:
+    """Mean buy-and-hold abnormal return, its t(N - 1) interval across pairs and the smallest effect with 80% power."""
+    held = buy_and_hold(case, window)
+    mean, se, n = mean_and_se(held)
+    if n < 2:
+        return mean, (float("nan"), float("nan")), float("nan")
+    low, high = two_sided_interval(np.array([mean]), np.array([se]), np.array([n - 1.0]), case.spec.level)
+    return mean, (float(low[0]), float(high[0])), float(mde_t(se, n - 1, case.spec.level))
+
+
 def _inseparable(case: Case, around: Sequence[Sequence[Confounder]]) -> tuple[str, ...]:
-    """Titles of other events in the same session, each story once."""
-    titles: dict[str, str] = {}
-    for found in around:
-        for c in found:
-            if c.same_session and not c.same_story:
-                titles.setdefault(c.event.cluster or c.event.id, c.event.title)
-    return tuple(titles.values())
+    """Titles of other events in the same session, each story once; none for an average over several dates."""
+    if len(date_groups(case)) > 1:
+        return ()
+    own = {p.event.cluster or p.event.id for p in case.pairs}
+    others = [c.event for found in around for c in found if c.same_session and not c.same_story]
+    named: dict[str, str] = {}
+    for event in (*others, *case.same_session):
+        story = event.cluster or event.id
+        if story not in own:
+            named.setdefault(story, event.title or event.id)
+    return tuple(named.values())
 
 
 def _subject(case: Case) -> str:

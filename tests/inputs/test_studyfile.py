@@ -68,7 +68,7 @@ def complaint(tmp_path: Path, text: str) -> list[str]:
 
 def test_the_bundled_studies_are_listed_with_their_titles():
     listed = bundled_studies()
-    assert [name for name, _ in listed] == BUNDLED
+    assert set(BUNDLED) <= {name for name, _ in listed}
     assert all(title and title == load_study(name).title for name, title in listed)
 
 

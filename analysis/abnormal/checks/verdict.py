@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..domain import TestResult, Verdict
-from .decision import Design, Row, add_on_votes, row_of
+from .decision import AddOn, Design, Outcome, Row, add_ons, row_of
 
 DETECTED, FRAGILE = "effect detected", "fragile"
 NOISE, CANNOT = "not distinguishable from noise", "cannot say"
 MIN_N, FEW_N = 19, 39  # an empirical headline below 19 says nothing; below 39 its n is printed
 
 # Tests that rank the event among n comparable values, so that n matters.
-EMPIRICAL = ("sq", "selection", "portfolio_sq", "placebo_time", "portfolio_placebo", "placebo_joint", "same_clock")
+EMPIRICAL = ("sq", "selection", "portfolio_sq", "placebo_time", "portfolio_placebo", "same_clock")
+BY_T = ("t_car", "portfolio_t")
+FAR_TAIL = "the t-test's far tail is too thin: size 2 to 3% at 1%"
+NO_REPAIR = "chosen for its outcome; no repair for several firms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,7 @@ class Facts:
     mde: float
     level: float
     inseparable: tuple[str, ...] = ()
-    disp_p: float = 1.0
-    disp_factor: float = np.nan
+    outcome: Outcome = field(default_factory=Outcome)
 
 
 def below(p: float, level: float) -> bool:
@@ -52,11 +54,12 @@ def below(p: float, level: float) -> bool:
 
 
 def sign_of(result: TestResult) -> int:
-    """Direction a test speaks for: its own statement, else the sign of its statistic."""
+    """Direction a test speaks for: its own statement, else the side of its null centre its statistic is on."""
     stated = result.extra.get("sign")
     if stated is not None:
-        return int(np.sign(stated))
-    return int(np.sign(result.statistic)) if np.isfinite(result.statistic) else 0
+        return int(np.sign(stated)) if np.isfinite(stated) else 0
+    off = result.statistic - float(result.extra.get("centre", 0.0))
+    return int(np.sign(off)) if np.isfinite(off) else 0
 
 
 def cast_vote(name: str, answer: TestResult | None, direction: int, level: float) -> Vote:
@@ -76,26 +79,36 @@ def weigh(design: Design, answers: Mapping[str, TestResult], facts: Facts) -> Ve
     row = row_of(design)
     headline = row.headline(design)
     answer = answers.get(headline)
-    window = design.window
-    if headline == "none" or answer is None or answer.status == "not_applicable" or not np.isfinite(answer.p):
-        why = row.sentence if headline == "none" else (answer.reason if answer else f"{headline} was not computed")
-        return _cannot_say(row, headline, design, facts, why)
-    smallest = float(answer.extra.get("min_p", np.nan))
-    if headline in EMPIRICAL and answer.n < MIN_N:
-        return _cannot_say(
-            row, headline, design, facts, f"{int(answer.n)} comparable windows; a headline needs {MIN_N}"
-        )
+    why_not = _unanswered(row, headline, answer, design)
+    if why_not or answer is None:
+        return _cannot_say(row, headline, design, facts, why_not)
     direction = sign_of(answer)
     votes = [cast_vote(t, answers.get(t), direction, facts.level) for t in row.robustness(design)]
-    extra, _, add_ons = add_on_votes(design, facts.disp_p)
-    add_on = [cast_vote(t, answers.get(t), direction, facts.level) for t in extra if t != headline]
+    extra = add_ons(design, facts.outcome)
+    asked = dict.fromkeys(t for a in extra for t in a.votes if t != headline)
+    add_on = [cast_vote(t, answers.get(t), direction, facts.level) for t in asked]
     label = _label(answer.p, votes, add_on, design, facts.level)
-    reasons = _reasons(label, row, answer, headline, votes, add_on, add_ons, design, facts)
-    sentence = _sentence(label, row, headline, answer, design, facts)
+    reasons = _reasons(label, row, answer, headline, votes, add_on, extra, design, facts)
+    reasons += _readings(answers, facts.level)
+    sentence = _sentence(label, row, headline, answer, votes, add_on, design, facts)
     return Verdict(
-        label, row.id, headline, window, float(answer.p), float(answer.n), smallest, facts.estimate, facts.interval,
-        facts.mde, sentence, reasons, {v.test: v for v in [*votes, *add_on]},
+        label, row.id, headline, design.window, float(answer.p), float(answer.n), float(answer.extra.get("min_p", np.nan)),
+        facts.estimate, facts.interval, facts.mde, sentence, reasons, {v.test: v for v in [*votes, *add_on]},
     )  # fmt: skip
+
+
+def _unanswered(row: Row, headline: str, answer: TestResult | None, design: Design) -> str:
+    """Why there is no headline p, or ""."""
+    if headline == "none":
+        few = f"{design.dates} dates with fewer than 20 estimation returns for each event session: no test can be trusted"
+        return row.sentence if row.id == "two_dates" else few
+    if answer is None:
+        return f"{headline} was not computed"
+    if answer.status == "not_applicable" or not np.isfinite(answer.p):
+        return answer.reason or f"{headline} has no value"
+    if headline in EMPIRICAL and answer.n < MIN_N:
+        return f"{int(answer.n)} comparable windows; a headline needs {MIN_N}"
+    return ""
 
 
 def _label(p: float, votes: Sequence[Vote], add_on: Sequence[Vote], design: Design, level: float) -> str:
@@ -124,9 +137,9 @@ def _cannot_say(row: Row, headline: str, design: Design, facts: Facts, why: str)
 TEMPLATES = {
     DETECTED: "{subject} moved {estimate} beyond what its model expects, {when}: effect detected (p = {p}, {how}).",
     FRAGILE: "{subject} moved {estimate} beyond what its model expects, {when}: fragile. The headline test sees it "
-    "(p = {p}, {how}), the others do not all agree.",
+    "(p = {p}, {how}), {but}.",
     NOISE: "{subject} moved {estimate} beyond what its model expects, {when}: not distinguishable from noise "
-    "(p = {p}, {how}). An effect below {mde} could not have been seen.",
+    "(p = {p}, {how}).",
 }
 
 
@@ -140,15 +153,32 @@ def show_p(p: float) -> str:
     return "n/a" if not np.isfinite(p) else (f"{p:.3f}" if p >= 0.0005 else f"{p:.1e}")
 
 
-def _sentence(label: str, row: Row, headline: str, answer: TestResult, design: Design, facts: Facts) -> str:
-    how = _how(row, headline, answer, design)
+def _sentence(
+    label: str, row: Row, headline: str, answer: TestResult, votes: Sequence[Vote], add_on: Sequence[Vote],
+    design: Design, facts: Facts,
+) -> str:  # fmt: skip
     text = TEMPLATES[label].format(
-        subject=facts.subject, when=facts.when, estimate=percent(facts.estimate), p=show_p(answer.p), how=how,
-        mde=percent(facts.mde).lstrip("+"),
+        subject=facts.subject, when=facts.when, estimate=percent(facts.estimate), p=show_p(answer.p),
+        how=_how(row, headline, answer, design), but=_but(votes, add_on, design),
     )  # fmt: skip
+    if label == NOISE and np.isfinite(facts.mde):
+        text += f" An effect below {percent(facts.mde).lstrip('+')} could not have been seen."
     if design.selected and design.n > 1:
         text += " The firms were chosen for their outcome; there is no repair for several firms."
     return text + _inseparable(facts)
+
+
+def _but(votes: Sequence[Vote], add_on: Sequence[Vote], design: Design) -> str:
+    """What keeps a rejection from being more than fragile."""
+    counted = [v for v in votes if v.counts]
+    if not counted:
+        return "no other test can vote"
+    if 2 * sum(v.agrees for v in counted) < len(counted):
+        return "most of the others do not agree"
+    against = [v.test for v in add_on if v.counts and not v.agrees]
+    if against:
+        return f"not so {_listed(against)}"
+    return "but a pick by outcome takes the meaning from p" if design.selected else "the others do not all agree"
 
 
 def _how(row: Row, headline: str, answer: TestResult, design: Design) -> str:
@@ -159,9 +189,10 @@ def _how(row: Row, headline: str, answer: TestResult, design: Design) -> str:
     if headline in EMPIRICAL and np.isfinite(answer.n):
         known["of"] = int(answer.n) + 1
         known["rank"] = round(answer.p * (answer.n + 1))
-    if headline == "t_car":
+    text = row.sentence.format(**known)
+    if headline in BY_T and row.id in ("single", "single_short"):
         return f"t = {answer.statistic:.2f} on {int(answer.df)} degrees of freedom"
-    return row.sentence.format(**known)
+    return text
 
 
 def _inseparable(facts: Facts) -> str:
@@ -179,29 +210,66 @@ def _capital(text: str) -> str:
 
 
 def _reasons(
-    label: str, row: Row, answer: TestResult, headline: str, votes: Sequence[Vote], add_on: Sequence[Vote], add_ons: str,
-    design: Design, facts: Facts,
+    label: str, row: Row, answer: TestResult, headline: str, votes: Sequence[Vote], add_on: Sequence[Vote],
+    extra: Sequence[AddOn], design: Design, facts: Facts,
 ) -> tuple[str, ...]:  # fmt: skip
     """Why this label, in order of weight."""
     out = [f"headline {headline} by the row “{row.situation}”: p = {show_p(answer.p)}"]
     if headline in EMPIRICAL and answer.n < FEW_N:
         out.append(f"only {int(answer.n)} comparable windows: the smallest possible p is {show_p(1 / (answer.n + 1))}")
-    counted = [v for v in votes if v.counts]
-    if counted:
-        agreeing = [v.test for v in counted if v.agrees]
-        against = [f"{v.test} (p = {show_p(v.p)})" for v in counted if not v.agrees]
-        text = f"{len(agreeing)} of {len(counted)} robustness tests agree at {2 * facts.level:g} with the same sign"
-        out.append(text + (f"; not {_listed(against)}" if against else ""))
-    else:
-        out.append("no robustness test can vote: fragile at best")
-    out += [f"{v.test} has no vote: {v.reason}" for v in votes if not v.counts and v.reason]
-    if "event_variance" in add_ons:
-        out.append(
-            f"variance rose by factor {facts.disp_factor:.1f}: Patell, portfolio and rank tests may read volatility as effect"
-        )
-        out += [f"{v.test} does not agree (p = {show_p(v.p)})" for v in add_on if v.counts and not v.agrees]
-    if "thin_trading" in add_ons:
-        out.append(f"{100 * design.thin_share:.0f}% of days without trade")
+    out += _vote_lines(votes, facts.level)
+    for a in extra:
+        out.append(a.why)
+        said = [v for v in add_on if v.test in a.votes]
+        out += [f"{v.test} does not agree (p = {show_p(v.p)})" for v in said if v.counts and not v.agrees]
+        out += [f"{v.test} has no vote: {v.reason}" for v in said if not v.counts]
+    if design.selected and design.n > 1:
+        out.append(NO_REPAIR)
+    if facts.inseparable and (design.n == 1 or design.dates == 1):
+        out.append(f"the same session holds {_listed(facts.inseparable)}")
+    if headline in BY_T:
+        out.append(FAR_TAIL)
     if label == NOISE and np.isfinite(facts.mde):
         out.append(f"smallest effect seen with 80% power: {percent(facts.mde).lstrip('+')}")
     return tuple(out)
+
+
+def _vote_lines(votes: Sequence[Vote], level: float) -> list[str]:
+    counted = [v for v in votes if v.counts]
+    if not counted:
+        out = ["no robustness test can vote: fragile at best"]
+    else:
+        against = [f"{v.test} (p = {show_p(v.p)})" for v in counted if not v.agrees]
+        agreeing = len(counted) - len(against)
+        text = f"{agreeing} of {len(counted)} robustness tests agree at {2 * level:g} with the same sign"
+        out = [text + (f"; not {_listed(against)}" if against else "")]
+    return out + [f"{v.test} has no vote: {v.reason}" for v in votes if not v.counts and v.reason]
+
+
+# ------------------------------------------------------------------------------------------------ tests that disagree
+
+# (rejects, does not, how to read it): METHODS.md 9, last paragraph.
+READINGS: tuple[tuple[str, str, str], ...] = (
+    ("bmp", "patell", "firms differ less than usual, as under a common shock: read the Kolari-Pynnonen tests"),
+    ("patell", "bmp", "event-induced variance, or effects that differ between firms"),
+    ("t_xs", "kp_bmp", "a common shock"),
+    ("portfolio_t", "kp_bmp", "an effect in part of the firms, or a higher variance at the event: see joint_sq and the firms"),
+    ("portfolio_t", "grank_raw", "outlier firms: see the leave-one-out check"),
+    ("t_xs", "corrado_zivney", "outlier firms: see the leave-one-out check"),
+    ("corrado_zivney", "t_xs", "a small effect in most firms"),
+    ("grank_raw", "portfolio_t", "a small effect in most firms"),
+    ("f_window", "t_car", "a reversal inside the window"),
+    ("t_car", "sq", "fat tails"),
+)  # fmt: skip
+
+
+def _readings(answers: Mapping[str, TestResult], level: float) -> tuple[str, ...]:
+    """What it means that one test rejects at the level and another does not even at twice the level."""
+    out: dict[str, str] = {}
+    for yes, no, meaning in READINGS:
+        a, b = answers.get(yes), answers.get(no)
+        if a is None or b is None or not (np.isfinite(a.p) and np.isfinite(b.p)):
+            continue
+        if below(a.p, level) and not below(b.p, 2 * level):
+            out.setdefault(meaning, f"{yes} rejects (p = {show_p(a.p)}), {no} does not (p = {show_p(b.p)}): {meaning}")
+    return tuple(out.values())

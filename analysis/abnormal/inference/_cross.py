@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +35,11 @@ def cars(ar: AbnormalReturns, window: Window) -> tuple[FloatArray, IntArray]:
     car = window_stats(ar, window).car
     rows = np.flatnonzero(np.isfinite(car))
     return car[rows], rows
+
+
+def with_values(ar: AbnormalReturns, window: Window, values: FloatArray) -> AbnormalReturns:
+    """The same pairs with other values (E,) in place of their CARs: buy-and-hold returns for the tests on CARs alone."""
+    return replace(ar, cache={("window", window): window_stats(ar, window)._replace(car=values)})
 
 
 def first_reason(w: WindowStats) -> str:

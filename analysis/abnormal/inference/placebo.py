@@ -18,6 +18,10 @@ NOT_APPLICABLE, NO_VOTE = 19, 39  # fewer dates than these: no answer; an answer
 REFERENCE = "doi:10.1016/0304-405X(80)90002-1"
 
 
+TIME_FORMS = ("scar", "matched")
+MATCH = 0.01  # `matched`: the market's move over the window within this of the event's
+
+
 class Placebos(NamedTuple):
     """Statistic `values` (n,) at tape rows `rows` (n,), the event's own `observed`, the estimation length used."""
 
@@ -26,6 +30,10 @@ class Placebos(NamedTuple):
     observed: float
     length: int
     reason: str
+
+    def only(self, keep: np.ndarray) -> Placebos:
+        """The same with some dates left out."""
+        return self._replace(values=self.values[keep], rows=self.rows[keep])
 
 
 def scar_at(replay: Replay, unit: Unit, rows: IntArray, length: int, window: Window) -> FloatArray:
@@ -67,14 +75,45 @@ def placebo_distribution(replay: Replay, unit: Unit, window: Window, min_obs: in
     return Placebos(np.empty(0), np.empty(0, np.int64), np.nan, max(min_obs, s // 2), "no admissible placebo date")
 
 
+def restricted(found: Placebos, replay: Replay, unit: Unit, window: Window, opt: TestOptions) -> tuple[Placebos, str]:
+    """The placebo dates that are asked for, and what was asked: like the event in the market's move, free of news.
+
+    options["placebo_match"] = x, or the variant `matched` (x = 0.01), keeps dates whose benchmark moved over the window
+    within x of the event's; options["placebo_quiet"] = true leaves out windows that a catalogue event of the share or of
+    the market touches.
+    """
+    said = []
+    match = opt.study.get("placebo_match", MATCH if opt.variant == "matched" else None)
+    if match is not None and found.rows.size:
+        moves = market_moves(replay, unit, found.rows, found.length, window)
+        own = market_moves(replay, unit, np.array([replay.limits(unit).day0]), found.length, window)[0]
+        before = found.rows.size
+        found = found.only(np.abs(moves - own) <= float(match) + dist.TIE)
+        said.append(f"{found.rows.size} of {before} dates on which the market moved within {float(match):g} of {own:+.4f}")
+    news = opt.study.get("placebo_quiet", {}).get(unit)
+    if news is not None and found.rows.size:
+        before = found.rows.size
+        days = found.rows[:, None] + np.arange(window[0], window[1] + 1)
+        found = found.only(~np.isin(days, news).any(axis=1))
+        said.append(f"{before - found.rows.size} dates with catalogue events left out")
+    return found, "; ".join(said)
+
+
+def market_moves(replay: Replay, unit: Unit, rows: IntArray, length: int, window: Window) -> FloatArray:
+    """Summed benchmark return over the window at each row; NaN without a benchmark."""
+    ar = replay.at(unit, rows, length, window)
+    return np.full(rows.size, np.nan) if ar.market is None else ar.market[:, ar.columns(window)].sum(axis=1)
+
+
 def placebo_answer(
     test: str, found: Placebos, replay: Replay, unit: Unit, window: Window, opt: TestOptions
 ) -> TestResult:
-    """Rank the event among its placebo dates."""
+    """Rank the event among its placebo dates, those asked for."""
+    found, asked = restricted(found, replay, unit, window, opt)
     n = found.values.size
     if found.reason or n < NOT_APPLICABLE or not np.isfinite(found.observed):
         why = found.reason or (
-            f"{n} placebo dates; the test needs {NOT_APPLICABLE}"
+            f"{n} placebo dates{f' ({asked})' if asked else ''}; the test needs {NOT_APPLICABLE}"
             if n < NOT_APPLICABLE
             else "the event has no statistic"
         )
@@ -84,7 +123,7 @@ def placebo_answer(
     extra = {
         "first": time[found.rows[0]], "last": time[found.rows[-1]], "length": found.length, "min_p": 1.0 / (n + 1),
         "values": found.values, "dates": time[found.rows], "n_over_L2": n / (window[1] - window[0] + 1),
-        "observed": found.observed,
+        "observed": found.observed, "restricted": asked,
     }  # fmt: skip
     status, reason = (
         ("ok", "") if n >= NO_VOTE else ("shown", f"{n} placebo dates: shown, does not vote below {NO_VOTE}")
@@ -112,7 +151,7 @@ def pair_result(test: str, window: Window, answers: list[TestResult]) -> PairRes
     "placebo_time",
     reference=REFERENCE,
     scope="pair",
-    variants=("scar",),
+    variants=TIME_FORMS,
     formula="p = (1 + #{|T_q| >= |T_0|}) / (n + 1) over pseudo dates q, the model estimated afresh at each",
     assumes={"ordinary days like the event's but for the event"},
     robust_to={"fat tails", "estimation error"},
@@ -122,7 +161,8 @@ def placebo_time(ar: AbnormalReturns, window: Window, opt: TestOptions) -> PairR
     """How unusual is the event among all earlier days treated as if they were events?
 
     The whole statistic (SCAR) is estimated again at every pseudo date that fits before the event window. Fewer than 19
-    dates: not applicable; fewer than 39: shown without a vote. The effective number of independent dates is n / L2.
+    dates: not applicable; fewer than 39: shown without a vote. The effective number of independent dates is n / L2. `matched`
+    keeps the dates on which the market moved over the window within options["placebo_match"] (default 0.01) of the event's.
     """
     if opt.replay is None:
         answers = [TestResult.none("placebo_time", window, "needs whole return series, not only windows")] * ar.size
@@ -142,7 +182,7 @@ def placebo_time(ar: AbnormalReturns, window: Window, opt: TestOptions) -> PairR
     reference=REFERENCE,
     scope="date",
     one_date=True,
-    variants=("scar",),
+    variants=TIME_FORMS,
     formula="placebo_time on the equal-weighted portfolio of the firms of one date",
     robust_to={"cross-correlation", "fat tails"},
 )

@@ -24,6 +24,15 @@ def _moments(x: FloatArray) -> tuple[float, float, float]:
     return float(x.mean() / sd), cubes / n, cubes * n / ((n - 1.0) * (n - 2.0))
 
 
+def skewness_in_errors(x: FloatArray) -> float:
+    """Skewness g' of the values over its standard error under normality; 0 for fewer than 3 values or equal ones."""
+    n = x.size
+    if n < 3 or not np.isfinite(_moments(x)[2]):
+        return 0.0
+    error = np.sqrt(6.0 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
+    return float(_moments(x)[2] / error)
+
+
 def johnson_t(x: FloatArray) -> float:
     """sqrt(N) (S + g S^2 / 3 + g / (6 N)) of the values x (N,)."""
     s, g, _ = _moments(x)

@@ -409,7 +409,7 @@ def thinness_of(e: Evidence) -> Thinness:
     volume, size = e.volume, e.moves.size
     return Thinness(
         sessions,
-        1.0 - used / sessions,
+        (sessions - used) / sessions,
         float(np.mean(volume[np.isfinite(volume)] == 0)) if np.isfinite(volume).any() else nan,
         float(np.mean(size == 0)) if size.size else nan,
         (sessions - 1) / (used - 1) if used > 1 else nan,

@@ -159,10 +159,13 @@ def missing_volume(e: Evidence) -> Iterator[Hit]:
         yield Hit(e.time[a], e.time[b], text, "the return stands; whether it was traded is not known")
 
 
+_ENOUGH = 20  # sessions below which a share of them says little
+
+
 def thin_trading(e: Evidence) -> Iterator[Hit]:
     """More than one session in ten without a trade: returns are stale and tests that expect daily ones mislead."""
     t = thinness_of(e)
-    if t.untraded > 0.1:
+    if t.sessions >= _ENOUGH and t.untraded > 0.1:
         text = (
             f"{t.untraded:.0%} of {t.sessions} sessions without a trade ({t.zero_volume:.0%} of the bars have zero volume, "
             f"{t.zero_returns:.0%} of the returns are zero, a trade every {t.mean_gap:.1f} sessions)"

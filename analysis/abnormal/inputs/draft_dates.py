@@ -51,7 +51,10 @@ _MONTH = (
 _WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 _WEEKDAY = "(?P<weekday>" + "|".join(_WEEKDAYS) + ")"
 _ZH_DAYS = "一二三四五六日"
-_NO_DATE_AFTER = r"(?!\s*(?:century|floor|anniversary|birthday|congress|edition|amendment|straight|consecutive|attempt|time\b|place))"
+_NO_DATE_AFTER = (
+    r"(?!\s*(?:century|floor|anniversary|birthday|congress|edition|amendment|straight|consecutive|attempt|"
+    r"time\b|place))"
+)
 _FROM = "(?:[Oo]n|[Bb]y|[Ss]ince|[Ff]rom|[Uu]ntil|[Oo]f|[Ee]arly|[Ll]ate)"
 _DAY_EN = r"(?P<d>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR_EN = r"(?:,? (?P<y>20\d\d))?"

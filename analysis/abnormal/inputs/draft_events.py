@@ -8,7 +8,17 @@ from typing import Any
 
 from ..domain import Link
 from .draft_dates import FoundDate, nearest
-from .draft_kinds import BEFORE_THAT, NOT_PRODUCTS, OFFICIALS, PRODUCT, SUPPOSED, TRIGGERS, UNLISTED, Trigger
+from .draft_kinds import (
+    BACK_TO_OFFICIAL,
+    BEFORE_THAT,
+    NOT_PRODUCTS,
+    OFFICIALS,
+    PRODUCT,
+    SUPPOSED,
+    TRIGGERS,
+    UNLISTED,
+    Trigger,
+)
 from .draft_seen import Guess, Seen, number, short
 from .draft_text import Sentence
 from .tickers import Match
@@ -22,11 +32,15 @@ _NOT_OF_FIRMS = frozenset(
 _OF_A_GOVERNMENT = frozenset({"export_control", "executive_action", "entity_listing"})
 
 
-def told_events(sentence: Sentence, matches: Sequence[Match], dates: Sequence[FoundDate]) -> Iterator[Seen]:
-    """The events a sentence tells of by its words."""
+def told_events(
+    sentence: Sentence, matches: Sequence[Match], dates: Sequence[FoundDate], before: str = ""
+) -> Iterator[Seen]:
+    """The events a sentence tells of by its words; `before` is the sentence that "it" or "the government" speaks of."""
     text = sentence.text
     taken: list[tuple[int, int]] = []
     official = _official(text)
+    if not official[0] and BACK_TO_OFFICIAL.search(text):
+        official = _official(before)
     for trigger in TRIGGERS:
         hit = trigger.pattern.search(text)
         if hit is None or any(hit.start() < b and hit.end() > a for a, b in taken):

@@ -245,6 +245,7 @@ NOT_PRODUCTS = _words(
 
 # Words that speak of a firm, or of an act, of the sentence before.
 BACK_TO_FIRM = _words(_whole("its", "the company", "the firm", "the group", "their"), "其|该公司|公司|该股")
+BACK_TO_OFFICIAL = _words(_whole("it", "they", "the government", "the administration", "officials"), "其|政府")
 BACK_TO_ACT = _words(
     r"\bthe (?:order|directive|rules?|decision|curbs|controls|ban|letter|notice|announcement)\b", "该命令|该决定|上述"
 )

@@ -37,31 +37,45 @@ def _same_event(a: Seen, b: Seen) -> bool:
 
 def _dates_agree(a: Seen, b: Seen) -> bool:
     """Whether two dates can be of one event: one is missing or only assumed, or they are within a day or a span of each other."""
-    if not (a.own_date and b.own_date) or a.date is None or b.date is None or a.date.day is None or b.date.day is None:
+    if not (a.own_date and b.own_date) or a.day is None or b.day is None:
         return True
-    first, second = (a.date, b.date) if a.date.day <= b.date.day else (b.date, a.date)
-    assert first.day is not None and second.day is not None
-    return (second.day - (first.last or first.day)).days <= 1
+    first, second = (a, b) if a.day <= b.day else (b, a)
+    last = (first.date.last if first.date is not None else None) or first.day
+    return last is None or second.day is None or (second.day - last).days <= 1
 
 
 def _leader(group: Sequence[Seen]) -> Seen:
-    def rank(s: Seen) -> tuple[bool, ...]:
-        dated = s.date is not None and s.date.day is not None
-        inherited = dated and s.date is not None and bool(s.date.words)
-        return (not (dated and s.own_date), not inherited, not dated, s.sentence.heading, not s.what)
-
-    best = min(group, key=lambda s: (*rank(s), s.order))
+    """The sentence that knows the day best, with what the others add."""
+    best = min(group, key=_rank)
     for other in group:
-        if other is best:
-            continue
-        have = {k.ticker for k in best.links}
-        best.links += tuple(k for k in other.links if k.ticker not in have)
-        best.what, best.who = best.what or other.what, best.who or other.who
-        best.jurisdiction, best.zone = best.jurisdiction or other.jurisdiction, best.zone or other.zone
-        best.attributes = other.attributes | best.attributes
-        best.notes.append(Guess("also", "", short(other.sentence.text, 200), "read as the same event"))
+        if other is not best:
+            _lend(best, other)
     best.order = min(s.order for s in group)
     return best
+
+
+def _rank(s: Seen) -> tuple[bool | int, ...]:
+    words = s.date is not None and bool(s.date.words)
+    return (
+        s.day is None or not s.own_date,
+        not s.own_date,
+        not words,
+        s.day is None,
+        s.sentence.heading,
+        not s.what,
+        s.order,
+    )
+
+
+def _lend(best: Seen, other: Seen) -> None:
+    have = {k.ticker for k in best.links}
+    best.links += tuple(k for k in other.links if k.ticker not in have)
+    best.what, best.who = best.what or other.what, best.who or other.who
+    best.jurisdiction, best.zone = best.jurisdiction or other.jurisdiction, best.zone or other.zone
+    best.attributes = other.attributes | best.attributes
+    if best.clock is None and other.clock is not None and best.day == other.day:
+        best.clock, best.exact, best.zone = other.clock, other.exact, other.zone
+    best.notes.append(Guess("also", "", short(other.sentence.text, 200), "read as the same event"))
 
 
 def add_beneficiaries(seen: Sequence[Seen], news: NewsText, table: TickerTable) -> None:

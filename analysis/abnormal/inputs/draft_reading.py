@@ -27,8 +27,9 @@ def all_seen(news: NewsText, reference: Reference, table: TickerTable) -> Iterat
     for i, sentence in enumerate(news.sentences):
         published = reference.days[sentence.item]
         dates = find_dates(sentence.text, published, is_ahead(sentence.text))
-        found = [*told_moves(sentence, named[i], dates), *told_events(sentence, named[i], dates)]
         before = _before(news.sentences, i)
+        last_words = news.sentences[before[0]].text if before else ""
+        found = [*told_moves(sentence, named[i], dates), *told_events(sentence, named[i], dates, last_words)]
         for one in found:
             one.order = i
             if one.date is None and not one.notes:

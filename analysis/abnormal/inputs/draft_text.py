@@ -150,7 +150,9 @@ _STAMP_LINE = re.compile(
     r"(?:20\d\d[-/.])?\d{1,2}[-/.]\d{1,2}(?:[-/.]20\d\d)?,? \d{1,2}:\d{2}(?::\d{2})?"
     r"|(?:20\d\d年)?\d{1,2}月\d{1,2}日 ?\d{1,2}:\d{2}"
 )
-_END = re.compile(r"[.!?]+[\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9])|[。！？]+[”’」』）]*|[;；]\s*(?=[\u4e00-\u9fff])")
+_END = re.compile(
+    r"[.!?]+[\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9\u4e00-\u9fff])|[。！？]+[”’」』）]*|[;；]\s*(?=[\u4e00-\u9fff])"
+)
 _SHORT = re.compile(
     r"\b(?:[A-Z]|U\.S|U\.K|E\.U|D\.C|Mr|Mrs|Ms|Dr|St|Inc|Corp|Co|Ltd|Jr|Sr|No|vs|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec"
     r"|a\.m|p\.m|Gov|Sen|Rep|Gen|approx|est|etc|e\.g|i\.e)$"

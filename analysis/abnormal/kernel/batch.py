@@ -21,17 +21,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .batch_comove import MIN_COMMON, ByDate, ByPair, Comovement, apart, cheaper_by_pair
-from .batch_dates import Model, Tables, Window, layout
-from .batch_fit import ATOM, DENSE, Atom, Block, Fitter, cleaned, coefficients, dates_of, explained, fitter
+from .batch_comove import MIN_COMMON, ByDate, ByPair, Comovement, cheaper_by_pair, numbers_of_pairs
+from .batch_dates import Model, Tables, Window, coefficients, explained, layout
+from .batch_fit import ATOM, DENSE, Atom, Block, Fitter, cleaned, fitter
 from .batch_ranks import RankTally
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-CHUNK = 192  # events held at once: rows and scratch rows stay in a second-level cache of 1 to 2 MB
-TABLE_CELLS = 300_000  # cells of the tables of dates held at once
+CHUNK = 384  # events held at once: rows and scratch rows stay in a second-level cache of 2 MB
+TABLE_CELLS = 60_000  # cells of the tables of dates held at once
 STRETCHES = 3  # pieces of work a thread
 
 
@@ -159,29 +159,33 @@ class _Run:
     size: int
     order: Index
     security: Index
-    position: Index
+    first: Index  # first row of every event
+    date: Index  # place of its session in `dates`
     dates: Index  # distinct sessions, ascending
     edges: Index  # sorted events edges[d]..edges[d + 1] belong to date d
     reach: int  # dates at most so far apart are correlated
     dense: bool
     sparse: bool
+    again: Index | None  # the row that answers for each event, where events are given twice
     out: dict[str, NDArray] = field(default_factory=dict)
 
     @classmethod
     def over(cls, fit: Fitter, security: Index, position: Index, wanted: Wanted, chunk: int) -> _Run:
-        plan, (s, t) = fit.plan, fit.returns.shape
+        plan = fit.plan
+        s, t = fit.rows.shape[:2]
         first = position + plan.low
-        order = np.flatnonzero((first >= 0) & (first + plan.width <= t))
-        order = order[np.argsort(position[order] * s + security[order], kind="stable")]
-        dates, starts = np.unique(position[order], return_index=True)
-        edges = np.append(starts, order.size)
+        order = np.flatnonzero((first >= 0) & (first < t))
+        order = order[np.argsort(first[order] * s + security[order], kind="stable")]
+        first = first[order]
+        dates, edges = _runs(first)
         # Dates further apart than the longest window share no event session; where none are nearer, none need be kept.
         reach = max(min(plan.reach, plan.m - MIN_COMMON), 0)
         reach = reach if dates.size > 1 and np.diff(dates).min() <= reach else 0
-        sparse = wanted.comovement and cheaper_by_pair(dates, np.diff(edges), reach)
+        count, security = np.diff(edges), security[order]
         return cls(
-            fit, wanted, chunk, position.size, order, security[order], position[order], dates, edges, reach,
-            order.size >= DENSE * dates.size, sparse,
+            fit, wanted, chunk, position.size, order, security, first, np.repeat(np.arange(dates.size), count),
+            dates - plan.low, edges, reach, order.size >= DENSE * dates.size,
+            wanted.comovement and cheaper_by_pair(dates, count, reach), _first_of_equals(security, first),
         )  # fmt: skip
 
     def carried_out(self, threads: int) -> Batch:
@@ -195,16 +199,17 @@ class _Run:
         return self._collected(parts)
 
     def _allocate(self) -> None:
-        e, plan, want = self.order.size, self.fit.plan, self.wanted
-        w = len(plan.events)
-        columns: dict[str, tuple[int, ...]] = {"sigma": (e,), "car": (e, w), "se": (e, w)}
-        if want.coefficients:
-            columns |= {"coef": (e, self.fit.model.named), "r2": (e,)}
-        if want.abnormal_returns:
-            columns["ar"] = (e, plan.width - plan.m)
-        self.out = {name: np.full(shape, np.nan) for name, shape in columns.items()}
+        """Room for the numbers of every sorted event, and for what its date says of them."""
+        e, d, plan, model = self.order.size, self.dates.size, self.fit.plan, self.fit.model
+        w, q = len(plan.events), model.regressors.shape[0]
+        shapes: dict[str, tuple[int, ...]] = {"rss": (e,), "total": (e,), "car": (e, w), "c": (d, w)}
+        if self.wanted.coefficients:
+            shapes |= {"a": (e, model.k), "mean": (d, q), "slope": (d, q, q)}
+        if self.wanted.abnormal_returns:
+            shapes["ar"] = (e, plan.width - plan.m)
+        self.out = {name: np.full(shape, np.nan) for name, shape in shapes.items()}
         self.out["clean"] = np.zeros(e, bool)
-        if want.signs:
+        if self.wanted.signs:
             self.out["up"] = np.zeros(e, np.int32)
 
     def _stretches(self, threads: int) -> list[tuple[int, int]]:
@@ -220,17 +225,19 @@ class _Run:
         warm = first
         if want.comovement and stop > first:
             warm = int(np.searchsorted(self.dates, self.dates[first] - self.reach))
-        rows = max(self.chunk, ATOM)
-        tallies = [RankTally(plan.m, columns) for columns in plan.events] if want.ranks else []
+        rows = min(max(self.chunk, ATOM), max(int(self.edges[stop] - self.edges[warm]), 1))
+        tallies = [RankTally(plan.m, columns, rows) for columns in plan.events] if want.ranks else []
         kind: type[Comovement] = ByPair if self.sparse else ByDate
         pairs = kind(self.dates[warm:stop], plan.m, self.reach, self.fit.model.fitted) if want.comovement else None
         work = np.empty((rows, plan.width))
         for low, high in self._tables(warm, first, stop):
             shared = self.fit.tables(self.dates[low:high])
+            self._keep_tables(slice(low, high), shared)
             for start, atoms in self._blocks(low, high):
                 events = slice(start, start + atoms[-1].stop)
+                date = self.date[events] - low
                 block = self.fit.block(
-                    self.security[events], self.position[events], atoms, shared, work, self.dense
+                    self.security[events], self.first[events], date, atoms, shared, work, self.dense
                 )
                 place: slice | Index = events
                 if not block.clean.all():
@@ -239,7 +246,7 @@ class _Run:
                 if pairs is not None:
                     pairs.add(block, atoms, low - warm)
                 if low >= first and block.rss.size:
-                    self._keep(place, block, atoms, shared)
+                    self._keep(place, block)
                     for tally in tallies:
                         tally.add(block.e)
         ranks = [RankSums(t.sums, t.n) for t in tallies]
@@ -256,51 +263,69 @@ class _Run:
 
     def _blocks(self, low: int, high: int) -> Iterator[tuple[int, list[Atom]]]:
         """First event and atoms of each block: whole atoms, together at most `chunk` events (or one atom)."""
-        base, atoms = int(self.edges[low]), list[Atom]()
-        for d in range(low, high):
-            start, stop = int(self.edges[d]), int(self.edges[d + 1])
+        edges = self.edges[low : high + 1].tolist()
+        base, atoms = edges[0], list[Atom]()
+        for d, (start, stop) in enumerate(zip(edges[:-1], edges[1:])):
             for a in range(start, stop, ATOM):
                 b = min(a + ATOM, stop)
                 if atoms and b - base > self.chunk:
                     yield base, atoms
                     base, atoms = a, []
-                atoms.append(Atom(a - base, b - base, d - low, b == stop))
+                atoms.append(Atom(a - base, b - base, d, b == stop))
         if atoms:
             yield base, atoms
 
-    def _keep(self, place: slice | Index, block: Block, atoms: list[Atom], shared: Tables) -> None:
+    def _keep_tables(self, dates: slice, shared: Tables) -> None:
+        self.out["c"][dates] = shared.c
+        if self.wanted.coefficients:
+            self.out["mean"][dates], self.out["slope"][dates] = shared.mean, shared.slope
+
+    def _keep(self, place: slice | Index, block: Block) -> None:
         """Write what the block came to, events still in the order of dates."""
-        out, want, plan, model = self.out, self.wanted, self.fit.plan, self.fit.model
-        date = dates_of(atoms)
-        rss = block.rss - block.total**2 / plan.m if model.centred else block.rss
-        sigma = np.sqrt(rss / (plan.m - model.lost))
+        out, want, m = self.out, self.wanted, self.fit.plan.m
         out["clean"][place] = True
-        out["sigma"][place] = sigma
-        out["car"][place] = block.car
-        out["se"][place] = sigma[:, None] * np.sqrt(shared.c[date])
+        out["rss"][place], out["total"][place], out["car"][place] = block.rss, block.total, block.car
         if want.signs:
-            out["up"][place] = np.add.reduce((block.e > 0.0).view(np.uint8)[:, : plan.m], axis=1, dtype=np.uint16)
+            out["up"][place] = np.add.reduce((block.e > 0.0).view(np.uint8)[:, :m], axis=1, dtype=np.uint16)
         if want.abnormal_returns:
-            out["ar"][place] = block.e[:, plan.m :]
+            out["ar"][place] = block.e[:, m:]
         if want.coefficients:
-            out["coef"][place] = coefficients(model, plan, block, shared, date)
-            out["r2"][place] = explained(model, plan, block)
+            out["a"][place] = block.a
 
     def _collected(self, parts: Sequence[_Part]) -> Batch:
-        out, plan = self.out, self.fit.plan
+        out, plan, model, want = self.out, self.fit.plan, self.fit.model, self.wanted
         by_window = zip(*(p.ranks for p in parts))
         ranks = tuple(RankSums(np.sum([r.sums for r in found], axis=0), sum(r.n for r in found)) for found in by_window)
         order = self.order[out["clean"]]
-        given = {name: self._as_given(out.pop(name)) for name in list(out)}
+        rss, total = out.pop("rss"), out.pop("total")
+        around = rss - total**2 / plan.m if model.centred else rss
+        sigma = np.sqrt(around / (plan.m - model.lost))
+        se = np.sqrt(out.pop("c"))[self.date] * sigma[:, None]
+        coef = r2 = None
+        if want.coefficients:
+            a, mean, slope = out.pop("a"), out.pop("mean")[self.date], out.pop("slope")[self.date]
+            coef = self._as_given(coefficients(model, plan.m, a, total, mean, slope))
+            r2 = self._as_given(explained(model, plan.m, a, rss, total))
         return Batch(
-            clean=given["clean"], order=order, m=plan.m, df=plan.m - self.fit.model.lost, sigma=given["sigma"],
-            car=given["car"], se=given["se"], up=given.get("up"), coef=given.get("coef"), r2=given.get("r2"),
-            ar=given.get("ar"), ranks=ranks, comoving=self._comoving(parts),
+            clean=self._as_given(out.pop("clean")), order=order, m=plan.m, df=plan.m - model.lost,
+            sigma=self._as_given(sigma), car=self._as_given(out.pop("car")), se=self._as_given(se),
+            up=self._as_given(out.pop("up")) if want.signs else None, coef=coef, r2=r2,
+            ar=self._as_given(out.pop("ar")) if want.abnormal_returns else None, ranks=ranks,
+            comoving=self._comoving(parts),
         )  # fmt: skip
 
     def _as_given(self, values: NDArray) -> NDArray:
-        """Values of the sorted events at the places the events came in."""
-        out = np.full((self.size, *values.shape[1:]), np.nan if values.dtype.kind == "f" else 0, values.dtype)
+        """Values of the sorted events at the places the events came in.
+
+        An event that is given twice has one answer: that of its first row, for a matrix product may round its rows apart.
+        """
+        if self.again is not None:
+            values = values[self.again]
+        shape = (self.size, *values.shape[1:])
+        if self.order.size == self.size:
+            out = np.empty(shape, values.dtype)
+        else:
+            out = np.full(shape, np.nan if values.dtype.kind == "f" else 0, values.dtype)
         out[self.order] = values
         return out
 
@@ -310,15 +335,29 @@ class _Run:
             return None
         plan = self.fit.plan
         found = np.concatenate([p.rho for p in parts if p.rho is not None])
-        counts = np.concatenate([p.counts for p in parts if p.counts is not None]).astype(float)
+        counts = np.concatenate([p.counts for p in parts if p.counts is not None])
         rho, pairs = np.zeros(plan.reach + 1), np.zeros(plan.reach + 1)
         rho[: self.reach + 1] = found.sum(axis=0)
-        pairs[0] = np.sum(counts * (counts - 1.0)) / 2.0
-        for d in range(1, plan.reach + 1):
-            a, b = apart(self.dates, d)
-            pairs[d] = np.sum(counts[a] * counts[b])
+        apart = plan.reach if self.dates.size > 1 and np.diff(self.dates).min() <= plan.reach else 0
+        pairs[: apart + 1] = numbers_of_pairs(self.dates, counts, apart)
         few = plan.m - np.arange(plan.reach + 1) < MIN_COMMON
         return Comoving(np.where(few, 0.0, rho), pairs, np.where(few, pairs, 0.0))
+
+
+def _first_of_equals(security: Index, first: Index) -> Index | None:
+    """Of sorted events, the place of the first that is the same event; None where all differ."""
+    same = (np.diff(first) == 0) & (np.diff(security) == 0)
+    if not same.any():
+        return None
+    own = np.arange(first.size)
+    own[1:][same] = 0
+    return np.maximum.accumulate(own)
+
+
+def _runs(values: Index) -> tuple[Index, Index]:
+    """Distinct values of an ascending array, and where each begins, the end included."""
+    new = np.flatnonzero(np.diff(values, prepend=values[:1] - 1))
+    return values[new], np.append(new, values.size)
 
 
 def mean_correlation(found: Comoving, length: int, n: int) -> float:

@@ -19,7 +19,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .batch_fit import Atom, Block, dates_of
+from .batch_dates import stretches
+from .batch_fit import Atom, Block
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -27,7 +28,6 @@ Index = NDArray[np.int64]
 MIN_COMMON = 30  # two events with fewer common sessions count as uncorrelated
 # A trimmed sum of squares below this share of the whole is summed afresh: the difference would have lost digits.
 LOST = 1e-3
-PAIRS = 512  # pairs whose rows are held at once
 
 
 class Trims(NamedTuple):
@@ -46,7 +46,8 @@ def trims(est: Array, rss: Array, total: Array, reach: int, fitted: bool) -> Tri
     `fitted`: the residuals sum to zero, `total` need not be looked at.
     """
     n, m = est.shape
-    sums, squares = np.zeros((reach + 1, 2, n)), np.zeros((reach + 1, 2, n))
+    # Cut off so far: the first sessions (side 0) and the last (side 1), and their squares.
+    sums, squares = np.zeros((reach + 1, 2, n)), np.empty((reach + 1, 2, n))
     sums[1:, 0] = est[:, :reach].T
     sums[1:, 1] = est[:, : m - reach - 1 : -1].T
     np.multiply(sums, sums, out=squares)
@@ -56,12 +57,13 @@ def trims(est: Array, rss: Array, total: Array, reach: int, fitted: bool) -> Tri
             np.add(before, here, out=here)
     np.negative(sums, out=sums) if fitted else np.subtract(total, sums, out=sums)
     np.subtract(rss, squares, out=squares)
-    doubtful = np.argwhere(squares[-1] < LOST * rss)
+    doubtful = squares[-1] < LOST * rss
     around = np.multiply(sums, sums)
     around *= (1.0 / np.arange(m, m - reach - 1.0, -1.0))[:, None, None]
     squares -= around
-    for side, i in doubtful:
-        _summed_afresh(squares[:, side, i], est[i] if side == 0 else est[i, ::-1])
+    if doubtful.any():
+        for side, i in np.argwhere(doubtful):
+            _summed_afresh(squares[:, side, i], est[i] if side == 0 else est[i, ::-1])
     np.sqrt(squares, out=squares)
     return Trims(np.divide(1.0, squares, out=squares), sums)
 
@@ -96,52 +98,48 @@ class ByDate:
         self.position, self.m, self.reach, self.fitted = position, m, reach, fitted
         self.sums = np.zeros((position.size, reach + 1))
         self.counts = np.zeros(position.size, np.int64)
-        self._small = np.zeros((reach + 1, 2, position.size))  # sums behind u and v of every date
-        self._near = near(position, reach)
+        self._small: list[tuple[list[int], Array]] = []  # sums behind u and v, block by block
+        self._slot = (position % (reach + 1)).tolist()
         # What earlier dates say to a session, in slot (session mod slots), a row for each distance. Row d begins d
         # sessions before the others, so that sessions of the two dates meet; what stands before and after stays zero.
         self._ring = np.zeros((reach + 1, reach, m + reach))
         self._found = np.empty((reach + 1, 2, m))
         self._flat = self._found.reshape(2 * reach + 2, m)
+        self._here = 0  # events of the date under way
 
     def add(self, block: Block, atoms: list[Atom], first_date: int) -> None:
         est = block.e[:, : self.m]
         inverse, sums = trims(est, block.rss, block.total, self.reach, self.fitted)
         weights = inverse.reshape(2 * self.reach + 2, -1)
-        sums *= inverse
         filled = [a for a in atoms if a.stop > a.start]
         if filled:
-            dates = np.array([first_date + a.date for a in filled])
-            small = np.add.reduceat(sums, [a.start for a in filled], axis=2)
-            np.add.at(self._small, (slice(None), slice(None), dates), small)
+            small = np.add.reduceat(np.multiply(sums, inverse, out=sums), [a.start for a in filled], axis=2)
+            self._small.append(([first_date + a.date for a in filled], small))
         for start, stop, d, last in atoms:
-            date = first_date + d
             if stop > start:
-                self._take(date, est[start:stop], weights[:, start:stop])
+                self._take(est[start:stop], weights[:, start:stop])
             if last:
-                self._finish(date)
+                self._finish(first_date + d)
 
-    def _take(self, date: int, est: Array, weights: Array) -> None:
+    def _take(self, est: Array, weights: Array) -> None:
         """U and V of the date, all distances: one product, or several added in order where a date has many events."""
-        if self.counts[date] == 0:
-            np.matmul(weights, est, out=self._flat)
-        else:
+        if self._here:
             self._flat += weights @ est
-        self.counts[date] += est.shape[0]
+        else:
+            np.matmul(weights, est, out=self._flat)
+        self._here += len(est)
 
     def _finish(self, date: int) -> None:
-        if self.counts[date] == 0:
+        if not self._here:
             self._flat[...] = 0.0
-        reach, slots = self.reach, self.reach + 1
-        at = int(self.position[date]) % slots
-        whole = self._flat[0]
-        self.sums[date, 0] = np.dot(whole, whole)
+        self.counts[date], self._here = self._here, 0
+        whole, reach, at = self._flat[0], self.reach, self._slot[date]
+        self.sums[date, 0] = whole.dot(whole)
         if reach:
             np.vecdot(self._ring[at, :, reach:], self._found[1:, 1], out=self.sums[date, 1:])
-            # Distance d goes to slot (at + d) mod slots: two runs of slots, before and after the end of the ring.
-            first = slots - at - 1
-            self._speak(0, first, at + 1)
-            self._speak(first, reach, 0)
+            # Distance d goes to slot (at + d) mod (reach + 1): two runs of slots, before and after the end of the ring.
+            self._speak(0, reach - at, at + 1)
+            self._speak(reach - at, reach, 0)
 
     def _speak(self, low: int, high: int, slot: int) -> None:
         """Put U for distances low + 1..high into consecutive slots, each shifted by its distance."""
@@ -153,92 +151,103 @@ class ByDate:
 
     def corrected(self) -> Array:
         """`sums` with the product of the means taken off: (dates, reach + 1)."""
-        out = self.sums * self._near
-        out[:, 0] = 0.5 * (out[:, 0] - self._small[0, 0] ** 2 / self.m - self.counts)
+        small = np.zeros((self.reach + 1, 2, self.position.size))
+        for dates, part in self._small:
+            np.add.at(small, (slice(None), slice(None), dates), part)
+        out = self.sums * near(self.position, self.reach)
+        out[:, 0] = 0.5 * (out[:, 0] - small[0, 0] ** 2 / self.m - self.counts)
         for d in range(1, self.reach + 1):
             before, here = apart(self.position, d)
-            out[here, d] -= self._small[d, 0, before] * self._small[d, 1, here] / (self.m - d)
+            out[here, d] -= small[d, 0, before] * small[d, 1, here] / (self.m - d)
         return out
 
 
 class ByPair:
-    """The same sums pair by pair, for dates with few events. Rows of the last `reach` sessions are kept."""
+    """The same sums pair by pair, for dates with few events. Rows of the last `reach` sessions are kept.
+
+    A row is kept turned, session t in column t mod (M + reach), zero elsewhere: any two rows whose dates are at most
+    `reach` apart then meet session by session, and a row meets the one n places before it without being copied.
+    """
 
     def __init__(self, position: Index, m: int, reach: int, fitted: bool) -> None:
         self.position, self.m, self.reach, self.fitted = position, m, reach, fitted
         self.sums = np.zeros((position.size, reach + 1))
         self.counts = np.zeros(position.size, np.int64)
-        self._est = np.empty((0, m))
         self._date = np.empty(0, np.int64)
+        self._turned = np.empty((0, m + reach))
         self._head = np.empty((2, reach + 1, 0))  # 1/s and sum without the first d sessions
 
     def add(self, block: Block, atoms: list[Atom], first_date: int) -> None:
         est = block.e[:, : self.m]
         inverse, sums = trims(est, block.rss, block.total, self.reach, self.fitted)
-        date = dates_of(atoms) + first_date
+        date = np.repeat([a.date + first_date for a in atoms], [a.stop - a.start for a in atoms])
+        if not date.size:
+            return
         np.add.at(self.counts, date, 1)
-        self._forget(date)
-        fresh = self._date.size
-        self._est = np.concatenate([self._est, est])
-        self._date = np.concatenate([self._date, date])
-        self._head = np.concatenate([self._head, np.stack([inverse[:, 0], sums[:, 0]])], axis=2)
-        for d in range(self.reach + 1):
-            self._pairs(d, fresh, inverse[d, 1], sums[d, 1])
+        keep = int(np.searchsorted(self.position[self._date], int(self.position[date[0]]) - self.reach))
+        fresh = self._date.size - keep
+        self._date = np.concatenate([self._date[keep:], date])
+        self._turned = np.concatenate([self._turned[keep:], self._turn(est, self.position[date])])
+        self._head = np.concatenate([self._head[:, :, keep:], np.stack([inverse[:, 0], sums[:, 0]])], axis=2)
+        self._meet(fresh, inverse[:, 1], sums[:, 1])
 
-    def _forget(self, date: Index) -> None:
-        if date.size and self._date.size:
-            keep = self.position[self._date] >= self.position[date[0]] - self.reach
-            self._est, self._date, self._head = self._est[keep], self._date[keep], self._head[:, :, keep]
+    def _turn(self, est: Array, session: Index) -> Array:
+        """Residuals (n, M) in a circle of M + reach columns, beginning at column session mod (M + reach)."""
+        n, around = est.shape[0], self.m + self.reach
+        twice = np.zeros((n, 2 * around))
+        twice[:, : self.m] = twice[:, around : around + self.m] = est
+        return stretches(twice, around)[np.arange(n), -session % around]
 
-    def _pairs(self, d: int, fresh: int, inverse: Array, sums: Array) -> None:
-        """Pairs d sessions apart, the later one among the new rows; on one date each row with those before it."""
-        date = self._date[fresh:]
-        wanted = self.position[date] - d
-        before = np.searchsorted(self.position, wanted)
-        i, j = _meeting(self._date, np.where(self.position[before] == wanted, before, -1), fresh if d == 0 else None)
-        shared = self.m - d
-        for s in range(0, i.size, PAIRS):
-            a, b = i[s : s + PAIRS], j[s : s + PAIRS]
-            product = np.vecdot(self._est[a, d:], self._est[b + fresh, :shared])
-            rho = (product - self._head[1, d, a] * sums[b] / shared) * self._head[0, d, a] * inverse[b]
-            np.add.at(self.sums[:, d], date[b], rho)
+    def _meet(self, fresh: int, inverse: Array, sums: Array) -> None:
+        """Every new row with all rows before it that are at most `reach` sessions earlier."""
+        session = self.position[self._date]
+        own = np.arange(fresh, session.size)
+        behind = own - np.searchsorted(session, session[own] - self.reach)
+        most = int(behind.max())
+        if most == 0:
+            return
+        products = np.zeros((own.size, most))
+        for n in range(1, most + 1):
+            late = max(fresh, n)
+            np.vecdot(self._turned[late - n : session.size - n], self._turned[late:], out=products[late - fresh :, n - 1])
+        k, n = np.nonzero(np.arange(most) < behind[:, None])  # row by row, so that sums do not depend on blocks
+        i, j = own[k] - n - 1, own[k]
+        d = session[j] - session[i]
+        rho = (products[k, n] - self._head[1, d, i] * sums[d, k] / (self.m - d)) * self._head[0, d, i] * inverse[d, k]
+        np.add.at(self.sums, (self._date[j], d), rho)
 
     def corrected(self) -> Array:
         """`sums`: nothing is left to take off."""
         return self.sums
 
 
-def _meeting(dates: Index, wanted: Index, own: int | None) -> tuple[Index, Index]:
-    """Rows (i, j): every i with dates[i] == wanted[j], by j, then i. Where row j stands at own + j itself: i before it."""
-    low = np.searchsorted(dates, wanted, side="left")
-    high = np.searchsorted(dates, wanted, side="right")
-    if own is not None:
-        high = np.minimum(high, own + np.arange(wanted.size))
-    count = np.maximum(high - low, 0)
-    j = np.repeat(np.arange(wanted.size), count)
-    start = np.cumsum(count) - count
-    return np.arange(j.size) - start[j] + low[j], j
-
-
 def apart(position: Index, d: int) -> tuple[Index, Index]:
     """Indices (a, b) of dates with position[b] - position[a] == d."""
-    a = np.searchsorted(position, position - d)
-    b = np.flatnonzero(position[np.minimum(a, position.size - 1)] == position - d)
+    a = position.searchsorted(position - d)
+    b = (position[np.minimum(a, position.size - 1)] == position - d).nonzero()[0]
     return a[b], b
 
 
 def near(position: Index, reach: int) -> Array:
     """(dates, reach + 1): 1.0 where there is a date d = 0..reach sessions before, else 0.0."""
-    found = np.zeros((position.size, reach + 1))
-    for d in range(reach + 1):
+    found = np.ones((position.size, reach + 1))
+    for d in range(1, reach + 1):
+        found[:, d] = 0.0
         found[apart(position, d)[1], d] = 1.0
     return found
 
 
-def cheaper_by_pair(position: Index, count: Index, reach: int) -> bool:
-    """Whether pairs one by one cost less than inner products of dates (measured: 0.3 us a pair, 15 us + 0.5 us an event)."""
-    pairs = float(np.sum(count * (count - 1.0)) / 2)
+def numbers_of_pairs(position: Index, count: Index, reach: int) -> Array:
+    """How many pairs of events are d = 0..reach sessions apart, where dates have `count` events."""
+    n = count.astype(float)
+    pairs = [np.sum(n * (n - 1.0)) / 2.0]
     for d in range(1, reach + 1):
         a, b = apart(position, d)
-        pairs += float(np.sum(count[a] * count[b].astype(float)))
-    return 0.3 * pairs < 15.0 * position.size + 0.5 * float(count.sum())
+        pairs.append(np.sum(n[a] * n[b]))
+    return np.array(pairs)
+
+
+def cheaper_by_pair(position: Index, count: Index, reach: int) -> bool:
+    """Whether pairs one by one cost less than inner products of dates (measured: 0.1 us a pair, 15 us + 0.5 us an event)."""
+    budget = 15.0 * position.size + 0.5 * float(count.sum())
+    return 0.1 * float(numbers_of_pairs(position, count, reach).sum()) < budget

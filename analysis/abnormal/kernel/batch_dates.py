@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -21,6 +20,15 @@ Window = tuple[int, int]
 # Regressors whose spread is below this share of their length are collinear with the constant (or each other): such dates
 # are left to the pair-by-pair path, which decides with a rank-revealing factorisation.
 NEARLY_COLLINEAR = 1e-6
+
+
+def stretches(series: Array, width: int) -> Array:
+    """Every run of `width` columns of a contiguous series (S, T) as a view (S, T - width + 1, width)."""
+    s, t = series.shape
+    if t < width:
+        return np.empty((s, 0, width))
+    row, item = series.strides
+    return np.ndarray((s, t - width + 1, width), float, series, 0, (row, item, item))
 
 
 class Layout(NamedTuple):
@@ -106,21 +114,19 @@ def tables(model: Model, plan: Layout, position: Index) -> Tables:
     """Everything the events with day 0 at each of `position` (D,) share; their rows must lie inside the series."""
     d, q, m = position.size, model.regressors.shape[0], plan.m
     start = position + plan.low
-    x = sliding_window_view(model.regressors, plan.width, axis=1)[:, start].swapaxes(0, 1) if q else None
-    offset = None if model.offset is None else sliding_window_view(model.offset, plan.width)[start]
+    x = stretches(model.regressors, plan.width)[:, start].swapaxes(0, 1) if q else None
+    offset = None if model.offset is None else stretches(model.offset[None], plan.width)[0, start]
     first = int(model.intercept)
     basis = np.empty((d, model.k, plan.width))
     if first:
         basis[:, 0] = m**-0.5
     mean, slope, ok = np.zeros((d, q)), np.zeros((d, q, q)), np.ones(d, bool)
     if x is not None:
-        if first:
-            mean = x[:, :, :m].mean(axis=2)
-            x = x - mean[:, :, None]
-            # One more pass takes away what rounding left in the mean of a series far from zero.
-            rest = x[:, :, :m].mean(axis=2)
-            x, mean = x - rest[:, :, None], mean + rest
-        length = np.einsum("dqm,dqm->dq", x[:, :, :m], x[:, :, :m])
+        for _ in range(2 * first):  # the second pass takes away what rounding left in the mean of a series far from zero
+            rest = np.vecdot(x[:, :, :m], np.ones(m)) / m
+            x -= rest[:, :, None]
+            mean += rest
+        length = np.vecdot(x[:, :, :m], x[:, :, :m])
         with np.errstate(invalid="ignore"):
             ok = np.all(length > NEARLY_COLLINEAR**2 * (length + m * mean**2), axis=1) & np.isfinite(length).all(axis=1)
         basis[:, first:], slope, independent = _orthonormal(x, m, ok)
@@ -129,17 +135,17 @@ def tables(model: Model, plan: Layout, position: Index) -> Tables:
 
 
 def _orthonormal(x: Array, m: int, ok: Mask) -> tuple[Array, Array, Mask]:
-    """Basis of x (D, q, W) orthonormal over the first m columns, the map back (D, q, q), and where there is one.
+    """Basis of x (D, q, W), which is used up, orthonormal over the first m columns; the map back (D, q, q); where it exists.
 
     One regressor is divided by its length. Several go twice through a Cholesky factor of their Gram matrix, which leaves
     them orthogonal to rounding.
     """
     d, q, _ = x.shape
     eye = np.broadcast_to(np.eye(q), (d, q, q))
+    size = np.where(ok[:, None], np.sqrt(np.vecdot(x[:, :, :m], x[:, :, :m])), 1.0)
     if q == 1:
-        root = np.where(ok, np.sqrt(np.vecdot(x[:, 0, :m], x[:, 0, :m])), np.nan)
-        return x / root[:, None, None], eye / root[:, None, None], ok
-    size = np.where(ok[:, None], np.sqrt(np.einsum("dqm,dqm->dq", x[:, :, :m], x[:, :, :m])), 1.0)
+        x /= np.where(ok, size[:, 0], np.nan)[:, None, None]
+        return x, 1.0 / size[:, :, None], ok
     b = x / size[:, :, None]
     back = eye / size[:, None, :]
     for _ in range(2):
@@ -168,3 +174,22 @@ def _multipliers(model: Model, plan: Layout, basis: Array, mean: Array, slope: A
         out[:, j] = length + np.vecdot(u, u) if u.shape[1] else length
     return out
 
+
+
+def coefficients(model: Model, m: int, a: Array, total: Array, mean: Array, slope: Array) -> Array:
+    """(n, 1 + q): intercept and slopes from basis coefficients a (n, k), with mean (n, q) and slope (n, q, q) of the dates.
+
+    A model that fits nothing has the mean residual and the slope 1 it assumes; total (n,) is the sum of residuals.
+    """
+    if not model.intercept:
+        return np.stack([total / m, np.ones(total.size)], axis=1)
+    b = a[:, 1:] * slope[:, 0] if slope.shape[1] == 1 else np.einsum("nr,nrq->nq", a[:, 1:], slope)
+    return np.concatenate([(a[:, 0] * m**-0.5 - np.vecdot(b, mean))[:, None], b], axis=1)
+
+
+def explained(model: Model, m: int, a: Array, rss: Array, total: Array) -> Array:
+    """R2 of the fit with intercept (n,); NaN where nothing is fitted."""
+    if not model.intercept:
+        return np.full(rss.size, np.nan)
+    left = rss - total**2 / m
+    return 1.0 - left / (left + np.vecdot(a[:, 1:], a[:, 1:]))

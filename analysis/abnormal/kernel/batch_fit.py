@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from .batch_dates import Layout, Model, Tables, tables
+from .batch_dates import Layout, Model, Tables, stretches, tables
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -51,9 +50,12 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitter:
-    """A model, a layout and returns (S, T), security-major and contiguous: everything that stays the same all through."""
+    """A model, a layout and returns: everything that stays the same all through.
 
-    returns: Array
+    rows (S, T - W + 1, W): a view of the security-major returns, row t of a security the W sessions from t on.
+    """
+
+    rows: Array
     model: Model
     plan: Layout
     ones: Array
@@ -63,26 +65,27 @@ class Fitter:
         return tables(self.model, self.plan, position)
 
     def block(
-        self, security: Index, position: Index, atoms: list[Atom], shared: Tables, work: Array, dense: bool
+        self, security: Index, first: Index, date: Index, atoms: list[Atom], shared: Tables, work: Array, dense: bool
     ) -> Block:
-        """Fit the events security, position (n,); `work` has room for their rows. `dense`: by matrix products."""
+        """Fit events (n,): their security, first row and row of `shared`. `dense`: by matrix products, date by date.
+
+        `work` has room for their rows.
+        """
         plan, model = self.plan, self.model
-        e = sliding_window_view(self.returns, plan.width, axis=1)[security, position + plan.low]
-        work = work[: security.size]
-        date = dates_of(atoms)
+        e = self.rows[security, first]
+        work = work[: len(e)]
         if shared.offset is not None:
             e -= np.take(shared.offset, date, axis=0, out=work, mode="clip")
-        if dense and model.k:
-            a = self._by_date(e, atoms, date, shared, work)
-        else:
-            a = self._by_row(e, date, shared, work)
+        a = self._by_date(e, atoms, date, shared, work) if dense and model.k else self._by_row(e, date, shared, work)
         est = e[:, : plan.m]
         rss = np.vecdot(est, est)
         total = np.zeros(rss.size) if model.fitted else np.vecdot(est, self.ones[: plan.m])
-        car = np.stack([np.vecdot(e[:, c], self.ones[: c.stop - c.start]) for c in plan.events], axis=1)
-        clean = (rss > NEARLY_EXACT * (rss + np.vecdot(a, a))) & np.isfinite(rss)
-        clean &= np.isfinite(car).all(axis=1) & shared.ok[date]
-        return Block(e, a, rss, total, car, clean)
+        car = np.empty((rss.size, len(plan.events)))
+        clean = rss > NEARLY_EXACT * np.vecdot(a, a)
+        for j, columns in enumerate(plan.events):
+            np.vecdot(e[:, columns], self.ones[: columns.stop - columns.start], out=car[:, j])
+            clean &= np.isfinite(car[:, j])
+        return Block(e, a, rss, total, car, clean & np.isfinite(rss) & shared.ok[date])
 
     def _by_date(self, e: Array, atoms: list[Atom], date: Index, shared: Tables, work: Array) -> Array:
         """Coefficients and fitted values date by date, two matrix products each; residuals replace the returns."""
@@ -126,12 +129,7 @@ class Fitter:
 
 def fitter(returns: Array, model: Model, plan: Layout) -> Fitter:
     """A Fitter over returns (S, T), made contiguous where they are not."""
-    return Fitter(np.ascontiguousarray(returns, float), model, plan, np.ones(plan.width))
-
-
-def dates_of(atoms: list[Atom]) -> Index:
-    """Table row of every event of a block."""
-    return np.repeat([a.date for a in atoms], [a.stop - a.start for a in atoms])
+    return Fitter(stretches(np.ascontiguousarray(returns, float), plan.width), model, plan, np.ones(plan.width))
 
 
 def cleaned(block: Block, atoms: list[Atom]) -> tuple[Block, list[Atom], Index]:
@@ -140,21 +138,3 @@ def cleaned(block: Block, atoms: list[Atom]) -> tuple[Block, list[Atom], Index]:
     edges = np.searchsorted(keep, [a.start for a in atoms] + [atoms[-1].stop]).tolist()
     left = [Atom(i, j, a.date, a.last) for a, i, j in zip(atoms, edges[:-1], edges[1:])]
     return Block(*(part[keep] for part in block)), left, keep
-
-
-def coefficients(model: Model, plan: Layout, block: Block, shared: Tables, date: Index) -> Array:
-    """(n, 1 + q): intercept and slopes. A model that fits nothing has the mean residual and the slope 1 it assumes."""
-    if not model.intercept:
-        return np.stack([block.total / plan.m, np.ones(block.total.size)], axis=1)
-    b = np.einsum("nr,nrq->nq", block.a[:, 1:], shared.slope[date])
-    alpha = block.a[:, 0] * plan.m**-0.5 - np.vecdot(b, shared.mean[date])
-    return np.concatenate([alpha[:, None], b], axis=1)
-
-
-def explained(model: Model, plan: Layout, block: Block) -> Array:
-    """R2 of the fit with intercept; NaN where nothing is fitted."""
-    if not model.intercept:
-        return np.full(block.rss.size, np.nan)
-    left = block.rss - block.total**2 / plan.m
-    fitted = np.vecdot(block.a[:, 1:], block.a[:, 1:])
-    return 1.0 - left / (left + fitted)

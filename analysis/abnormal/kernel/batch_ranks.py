@@ -23,19 +23,19 @@ class RankTally:
     `sums` (M + L,) are halves of whole numbers, exact whatever the order of the rows; `n` counts the rows.
     """
 
-    def __init__(self, m: int, event: slice) -> None:
-        self.m, self.event = m, event
+    def __init__(self, m: int, event: slice, rows: int = ROWS) -> None:
+        self.m, self.event, self.rows = m, event, min(rows, ROWS)
         self.length = m + event.stop - event.start
         self.sums, self.n = np.zeros(self.length), 0
         self._low = (1 << self.length.bit_length()) - 1
         self._columns = np.arange(self.length)
-        self._ranks = np.tile(np.arange(1.0, self.length + 1.0), ROWS)
-        self._room = np.empty((2, ROWS * self.length), np.int64)
+        self._ranks = np.tile(np.arange(1.0, self.length + 1.0), self.rows)
+        self._room = np.empty((2, self.rows * self.length), np.int64)
 
     def add(self, e: Array) -> None:
         """Rank the rows of e (n, W), all finite."""
-        for start in range(0, e.shape[0], ROWS):
-            self._rank(e[start : start + ROWS])
+        for start in range(0, e.shape[0], self.rows):
+            self._rank(e[start : start + self.rows])
         self.n += e.shape[0]
 
     def _rank(self, e: Array) -> None:

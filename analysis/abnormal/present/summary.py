@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..domain import Verdict
 from ..result import StudyResult
 from . import console
 from .console import count, interval, listed, number, p_equals, p_value, percent, plural
@@ -123,7 +124,7 @@ def _estimate(result: StudyResult) -> Section:
     level = f"{100 * (1 - result.spec.level):g}%"
     lines = []
     if console.is_number(v.estimate):
-        what = "CAR" if len(result.pairs) == 1 else "average CAR"
+        what = "CAR" if len(result.pairs) == 1 else f"average {'BHAR' if _held(v) else 'CAR'}"
         ends = f", {level} interval {interval(*v.interval)} ({_interval_form(result)})" if _bounded(v.interval) else ""
         lines.append(f"{what} {console.window(*v.window)} {percent(v.estimate)}{ends}; {_model_words(result)}")
     if console.is_number(v.p):
@@ -142,8 +143,15 @@ def _bounded(ends: tuple[float, float]) -> bool:
     return any(console.is_number(e) for e in ends)
 
 
+def _held(verdict: Verdict) -> bool:
+    """Whether the verdict is about buy-and-hold returns."""
+    return verdict.headline.startswith("bhar")
+
+
 def _interval_form(result: StudyResult) -> str:
     """The form of the verdict's interval: that of the averages, or by ranks where it differs from them."""
+    if _held(result.verdict):
+        return "t(N - 1) across buy-and-hold returns"
     row = _window_row(result.caar, result.verdict.window)
     if row is None:
         return "t"

@@ -246,9 +246,9 @@ def automatic(s: Setup) -> tuple[str, ...]:
     dates = np.unique(distinct_dates(s.ar)).size
     if dates == 1 and s.n > 1:
         return ("sefcik_thompson", "tsols", "HC3")
-    if s.clusters < FEW_CLUSTERS and s.clusters < s.n:
+    if s.clusters < FEW_CLUSTERS and dates < s.n:
         return ("sefcik_thompson", "wild", "HC3")
-    if s.clusters < s.n:
+    if FEW_CLUSTERS <= s.clusters < s.n:
         return ("cluster" if s.clusters >= WILD_BELOW else "wild", "HC3")
     return ("HC3" if s.n < SMALL else "HC1", "HC1")
 

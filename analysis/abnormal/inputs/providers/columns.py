@@ -31,6 +31,7 @@ SYNONYMS: Mapping[str, str] = {
     **dict.fromkeys(("adjhigh", "highadj"), "adj_high"),
     **dict.fromkeys(("adjlow", "lowadj"), "adj_low"),
     **dict.fromkeys(("volume", "vol", "shares", "sharestraded", "成交量"), "volume"),
+    **dict.fromkeys(("turnover", "amount", "tradedvalue", "成交额"), "turnover"),
     **dict.fromkeys(("dividends", "dividend", "divamount", "cashdividend"), "dividends"),
     **dict.fromkeys(("splits", "split", "stocksplits", "stocksplit", "splitratio"), "splits"),
     **dict.fromkeys(("ret", "return", "returns", "totalreturn", "dailyreturn"), "ret"),
@@ -38,7 +39,7 @@ SYNONYMS: Mapping[str, str] = {
 
 VALUE_ROLES = (
     "open", "high", "low", "close", "prev_close", "adj_close", "adj_open", "adj_high", "adj_low",
-    "volume", "dividends", "splits", "ret",
+    "volume", "turnover", "dividends", "splits", "ret",
 )  # fmt: skip
 
 # Columns that only bars have; a ticker may be called LOW or OPEN, none is called "adj close".
@@ -53,7 +54,7 @@ def _key(name: object) -> str:
 def role_of(name: object) -> str:
     """The meaning of a column name, "" where it has none for us.
 
-    >>> role_of("Adj Close"), role_of("Close/Last"), role_of("turnover")
+    >>> role_of("Adj Close"), role_of("Close/Last"), role_of("remarks")
     ('adj_close', 'close', '')
     """
     return SYNONYMS.get(_key(name), "")

@@ -1,0 +1,143 @@
+"""The blocks a chapter is made of: plain values that the template knows how to set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ...errors import RequestError
+from ...result import StudyResult
+from ..tables import Table
+from ..theme import figure_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Block = dict[str, Any]
+ROWS_SHOWN = 40  # rows of a table in the report; the files hold them all
+_MINUS = re.compile(r"(?<![\w.\-])-(?=[\d.]*\d)")
+_LONG = re.compile(r"[^\s​]{19,}")
+_BREAKS = re.compile(r"([-_./=&?+,:;@])(?=[^\s​])")
+
+
+@dataclass(slots=True)
+class Pages:
+    """What a report is made of while it is written: the result, and the figures drawn so far, as SVG by their id."""
+
+    result: StudyResult
+    figures: dict[str, str] = field(default_factory=dict)
+
+    def draw(self, name: str, plot: Callable[..., Axes], **options: Any) -> bool:
+        """Draw a figure without title under an id; False where the result has no numbers for it."""
+        try:
+            axis = plot(title="", **options)
+        except RequestError:
+            return False
+        figure = axis.get_figure(root=True)
+        assert figure is not None
+        self.figures[name] = figure_bytes(figure, "svg").decode("utf-8")
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A title with its blocks; one without blocks is left out."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"title": self.title, "blocks": list(self.blocks)}
+
+
+def chapter(title: str, *blocks: Block | None | Sequence[Block | None]) -> Chapter:
+    """A chapter of the blocks that are there."""
+    flat: list[Block] = []
+    for block in blocks:
+        many = [block] if block is None or isinstance(block, dict) else block
+        flat += [b for b in many if b is not None]
+    return Chapter(title, tuple(flat))
+
+
+# ------------------------------------------------------------------------------------------------ blocks
+
+
+def para(text: str) -> Block | None:
+    """A paragraph; none where there is nothing to say."""
+    return {"type": "p", "text": minus(text)} if text else None
+
+
+def heading(text: str) -> Block:
+    return {"type": "h", "text": text}
+
+
+def bullets(items: Sequence[str]) -> Block | None:
+    return {"type": "ul", "items": [minus(i) for i in items]} if items else None
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> Block | None:
+    """Words at the margin with what they stand for; empty ones are left out."""
+    kept = [[what, soft(minus(words))] for what, words in rows if words]
+    return {"type": "facts", "rows": kept} if kept else None
+
+
+def listing(rows: Sequence[tuple[str, str]]) -> Block:
+    return {"type": "listing", "rows": [[k, soft(v)] for k, v in rows]}
+
+
+def figure(name: str, caption: str, alt: str, width: int = 100) -> Block:
+    return {"type": "figure", "id": name, "caption": minus(caption), "alt": alt, "width": width}
+
+
+def formula(group: str, name: str, text: str, plain: str = "") -> Block:
+    return {"type": "formula", "group": group, "id": name, "text": minus(text), "plain": plain or name}
+
+
+def table(
+    name: str, caption: str, made: Table, *, grow: Sequence[str] = (), tones: Sequence[str] = (), most: int = ROWS_SHOWN,
+    what: str = "row", file: str = "",
+) -> Block | None:  # fmt: skip
+    """A table by its id; columns named in `grow` share the width, a share of 2 as `key:2`.
+
+    Of more than `most` rows the first are shown, and where the others are is said.
+    """
+    if not made.rows:
+        return None
+    left = len(made.rows) - most
+    notes = list(made.notes)
+    if left > 0:
+        where = f" in tables/{file}.csv" if file else ""
+        notes.append(f"The first {most:,d} of {len(made.rows):,d} {what}s; all of them{where}.")
+    shares = {k: float(v or 1) for k, _, v in (g.partition(":") for g in grow)}
+    rows = [[soft(minus(c)) for c in row] for row in made.cells()[:most]]
+    return {
+        "type": "table", "id": name, "caption": minus(caption), "heads": [minus(h) for h in made.heads],
+        "align": [c.align for c in made.columns], "grow": [shares.get(c.key, 0) for c in made.columns], "rows": rows,
+        "tones": list(tones)[: len(rows)] or [""] * len(rows), "notes": [minus(n) for n in notes],
+    }  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ words
+
+
+def minus(text: str) -> str:
+    """A minus sign before a number; hyphens in words, dates and names stay.
+
+    Examples
+    --------
+    >>> minus("-2.1% on 2026-06-15 for us-order at (-5, 5), GLM-5.2")
+    '−2.1% on 2026-06-15 for us-order at (−5, 5), GLM-5.2'
+    """
+    return _MINUS.sub("−", text)
+
+
+def soft(text: str) -> str:
+    """Places where a long name or address may be broken: after its own marks, and inside very long runs."""
+
+    def opened(found: re.Match[str]) -> str:
+        pieces = _BREAKS.sub("\\1​", found[0])
+        return re.sub(r"[^​]{24}(?=[^​])", "\\g<0>​", pieces)
+
+    return _LONG.sub(opened, text)
