@@ -16,7 +16,8 @@ NOUNS = {"domain", "spec", "errors", "registry", "clean"}
 METHOD_ROOMS = {"models", "inference", "regress", "checks"}
 STUDY_TIER = {
     "study", "case", "request", "replay", "battery", "frames", "robustness", "confounding", "jump", "provenance",
-    "placing", "compat", "intraday", "bulk", "specs", "power", "placebos",
+    "placing", "compat", "intraday", "intraday_case", "intraday_place", "intraday_fit", "intraday_frames",
+    "intraday_anatomy", "activity", "bulk", "specs", "power", "placebos",
 }  # fmt: skip
 
 # Room -> rooms of ours it may import at any level of a module.

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from .activity import daily_activity
 from .case import Case
 from .checks.decision import CLUSTERED_WILD, Design, Outcome, invalid_reason, row_of, silent_reason
 from .compat import adopted, conventions
 from .confounding import confounders_of, contaminated_rows
 from .domain import AbnormalReturns, FloatArray, PairResult, TestOptions, TestResult, Window
+from .errors import SpecError
 from .inference._cross import cars, with_values
 from .inference._window import window_stats
 from .inference.skewness import skewness_in_errors
@@ -67,7 +70,8 @@ def options(case: Case, jump: Mapping[int, Any]) -> TestOptions:
     return TestOptions(
         alternative=spec.alternative, level=spec.level, seed=spec.seed, draws=spec.draws, min_obs=spec.min_obs,
         portfolio=case.portfolio, replay=case.replay, selected_sessions=spec.selected_sessions,
-        rbar=str(spec.options.get("rbar", conventions(spec.compat).rbar)), study={"jump": jump, **_placebo_wishes(case)},
+        rbar=str(spec.options.get("rbar", conventions(spec.compat).rbar)),
+        study={"jump": jump, "activity": partial(daily_activity, case), **_placebo_wishes(case)},
     )  # fmt: skip
 
 
@@ -75,7 +79,7 @@ def _placebo_wishes(case: Case) -> dict[str, Any]:
     """What the study asks of its placebo dates: a market move like the event's, no catalogue events."""
     wishes: dict[str, Any] = {}
     if "placebo_match" in case.spec.options:
-        wishes["placebo_match"] = float(case.spec.options["placebo_match"])
+        wishes["placebo_match"] = _width(case.spec.options["placebo_match"])
     if case.spec.options.get("placebo_quiet"):
         rows: dict[Any, np.ndarray] = {i: news_rows(case, i) for i in range(case.size)}
         if case.portfolio is not None:
@@ -84,10 +88,18 @@ def _placebo_wishes(case: Case) -> dict[str, Any]:
     return wishes
 
 
+def _width(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise SpecError(f"options.placebo_match: {value!r} given; expected a positive return such as 0.01")
+    return float(value)
+
+
 def news_rows(case: Case, i: int) -> np.ndarray:
     """Tape rows within one session of a catalogue event of pair i's share or of the market."""
     far = case.recording(i).tape.time.size
-    found = confounders_of(case.pairs[i], case.request.catalogue, case.recording(i), int(case.day0[i]), (0, far), case.spec)
+    found = confounders_of(
+        case.pairs[i], case.request.catalogue, case.recording(i), int(case.day0[i]), (0, far), case.spec
+    )
     return contaminated_rows(found)
 
 
@@ -305,7 +317,21 @@ def headline_answers(
         found = _alternative(name, other, window, row.headline(design))
         if found is not None:
             extra[name] = found
-    return out | {name: _status(r, design, outcome) for name, r in extra.items()}
+    out |= {name: _status(r, design, outcome) for name, r in extra.items()}
+    for name in row.robustness(design):
+        if name not in out:
+            out[name] = TestResult.none(name, window, _missing(name, case))
+    return out
+
+
+def _missing(name: str, case: Case) -> str:
+    """Why a robustness test of the row was not asked."""
+    model = name.removeprefix("model:")
+    if model in case.ar.model:
+        return "it is the study's own model"
+    if model.startswith("peers") and case.sample.peers is None:
+        return 'no control shares: give options={"peers": [...]}'
+    return "not among the tests of this study" if name == model else "not computed"
 
 
 def _cautious(adjusted: TestResult, plain: TestResult | None) -> TestResult:

@@ -59,8 +59,10 @@ class Request:
     searched: bool = False
 
     def but(self, **changes: Any) -> Request:
-        """The same request with some fields of its spec changed."""
-        return replace(self, spec=self.spec.but(**changes))
+        """The same request with some fields of its spec changed; another benchmark takes the place of a given series."""
+        other = changes.get("benchmark")
+        given = self.given if other in (None, self.spec.benchmark) else replace(self.given, benchmark=None)
+        return replace(self, spec=self.spec.but(**changes), given=given)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

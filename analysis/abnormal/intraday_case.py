@@ -90,20 +90,22 @@ def build_bars(request: Request, progress: Progress | None = None) -> BarCase:
     everyone = [*request.pairs, *chosen]
     recordings = _record_all(request, everyone)
     placed, excluded = place_all(everyone, recordings, spec)
-    windows, added = bar_windows(spec, [x for x in placed if x.pair not in chosen])
+    windows, added = bar_windows(spec, [x for x in placed if not any(x.pair is p for p in chosen)])
     rel = sessions_of(spec, placed, recordings, windows)
     found: list[tuple[Placed, PairBars, Fit]] = []
     blocks = _blocks(placed, recordings, rel.size)
     for done, block in enumerate(blocks):
         if progress is not None:
             progress("bars", done, len(blocks))
-        for x, answer in zip(block, estimated(block, recordings, rel, request.spec, windows, request.catalogue)):
+        for x, answer in zip(block, estimated(block, recordings, rel, spec, windows, request.catalogue)):
             if isinstance(answer, Excluded):
                 excluded.append(answer)
             else:
                 found.append((x, *answer))
-    rivals = {x.pair.ticker: b for x, b, _ in found if x.pair in chosen}
-    kept = [f for f in found if f[0].pair not in chosen]
+    picked = {id(p) for p in chosen}
+    rivals = {x.pair.ticker: b for x, b, _ in found if id(x.pair) in picked}
+    order = {id(p): k for k, p in enumerate(request.pairs)}
+    kept = sorted((f for f in found if id(f[0].pair) in order), key=lambda f: order[id(f[0].pair)])
     placed = [x for x, _, _ in kept]
     unplaced = [x for x in excluded if x.what not in {p.label for p in chosen}]
     return BarCase(

@@ -326,6 +326,9 @@ def _pair_flags(bars: PairBars, windows: Sequence[Window]) -> list[str]:
         )
     if bars.why_no_pattern:
         out.append(f"{bars.why_no_pattern}: bars are not standardised")
+    lost = int((np.isfinite(bars.r[bars.event]) & ~np.isfinite(bars.ar[bars.event])).sum())
+    if lost:
+        out.append(f"{lost} slots of the event session have no bar of the benchmark: no abnormal return there")
     here = bars.exists[bars.event] & bars.is_bar
     traded = int(np.isfinite(bars.r[bars.event, here]).sum())
     if traded < (1 - realized.MAX_EMPTY) * here.sum():

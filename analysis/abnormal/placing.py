@@ -15,7 +15,7 @@ from .confounding import confounders_of
 from .domain import EventCatalog, Excluded, FloatArray, IntArray, Pair, Ticker, Window
 from .errors import AbnormalError, RequestError
 from .inputs.sessions import Alignment, align_many
-from .inputs.tapes import Recording
+from .inputs.tapes import Recording, members
 from .spec import StudySpec
 
 SAME_SESSION = "same session"  # stage of an exclusion: its event shares a session with one that stayed
@@ -122,9 +122,13 @@ def company_of(ticker: Ticker) -> str:
 def _one_line_per_company(
     placed: list[Placed], recordings: Mapping[str, Recording], spec: StudySpec, catalogue: EventCatalog | None
 ) -> tuple[list[Placed], list[Excluded]]:
-    """Several lines of one company on one event are one unit: the one that trades first after the news stays."""
+    """Several lines of one company on one event are one unit: the named primary, else what trades first after the news.
+
+    options["primary"] names primary lines, options["lines"] = "all" keeps every line.
+    """
     if spec.options.get("lines") == "all":
         return placed, []
+    primary = members(spec.options.get("primary"))
     groups: dict[tuple[str, str], list[Placed]] = {}
     for x in placed:
         groups.setdefault((x.pair.event.id, company_of(x.pair.ticker)), []).append(x)
@@ -132,23 +136,22 @@ def _one_line_per_company(
     for (_, company), lines in groups.items():
         if len({x.pair.ticker for x in lines}) < 2:
             continue
-        keep = min(lines, key=lambda x: _first_close(x))
+        keep = min(lines, key=lambda x: (x.pair.ticker not in primary, _first_close(x, recordings[x.key])))
+        word = "is the primary line" if keep.pair.ticker in primary else "trades first after the news"
         for x in lines:
             if x.pair.ticker != keep.pair.ticker:
-                why = (
-                    f"second line of {company}: one company is one unit, {keep.pair.ticker} trades first after the news"
-                )
+                why = f"second line of {company}: one company is one unit, {keep.pair.ticker} {word}"
                 excluded.append(left_out(x.pair, "units", why, 'options={"lines": "all"} keeps every line'))
                 gone.add(id(x))
     return [x for x in placed if id(x) not in gone], excluded
 
 
-def _first_close(x: Placed) -> np.datetime64:
-    """Close of the pair's day 0 in UTC; its date where the calendar has no clock."""
-    calendar = x.alignment.calendar
+def _first_close(x: Placed, rec: Recording) -> np.datetime64:
+    """Close of the pair's day 0 (after a halt: of the resumption) in UTC; its date where the calendar has no clock."""
+    calendar, day = x.alignment.calendar, rec.tape.time[x.day0]
     if not calendar.has_clock:
-        return x.alignment.session.astype("datetime64[ns]")
-    return calendar.closes[x.alignment.position]
+        return day.astype("datetime64[ns]")
+    return calendar.closes[np.searchsorted(calendar.sessions, day.astype("datetime64[D]"))]
 
 
 # ------------------------------------------------------------------------------------------------ confounders
@@ -245,7 +248,8 @@ def limit_notes(
     windows: dict[Window, str] = {}
     for i, x in enumerate(placed):
         tape = recordings[x.key].tape
-        run = locked_sessions(tape.event_y[x.unit, x.day0 :], limit_of(x.key, x.pair.ticker))
+        after = tape.event_y[x.unit, x.day0 :]
+        run = locked_sessions(np.expm1(after) if tape.kind == "log" else after, limit_of(x.key, x.pair.ticker))
         if run:
             notes[i] = f"closed at the price limit for {run} session(s): the abnormal return is a bound"
             windows.setdefault((0, run), notes[i])

@@ -16,7 +16,6 @@ from typing import Any
 
 from .errors import UnknownName
 
-
 OWN_METHODS = "ABNORMAL_METHODS"  # environment variable: modules of a user's own methods, imported with ours
 
 

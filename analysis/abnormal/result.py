@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from .present.plots import Plots
 
 SCHEMA_VERSION = 1
-FRAMES = tuple("pairs abnormal_returns car aar caar tests jump checks confounders excluded robustness".split())
+FRAMES = tuple(
+    "pairs abnormal_returns car aar caar tests jump checks confounders excluded robustness intraday sessions".split()
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +60,8 @@ class StudyResult:
     notes: tuple[str, ...] = ()
     placebo: Mapping[str, Any] = field(default_factory=dict)
     case: Any = None
+    intraday: pd.DataFrame = field(default_factory=pd.DataFrame)  # a row a slot, for studies that count bars
+    sessions: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     # -------------------------------------------------------------------------------------------- reading
 
@@ -150,6 +154,8 @@ class StudyResult:
     def _live(self, what: str) -> Any:
         if self.case is None:
             raise RequestError(f"{what} needs the returns; this result was loaded from a folder: run the study again")
+        if self.spec.freq != "1d":
+            raise RequestError(f'{what} is for daily studies; this one counts bars: run it with freq="1d"')
         return self.case
 
     def by(self, column: str) -> pd.DataFrame:
@@ -250,7 +256,7 @@ def load_result(folder: str | Path) -> StudyResult:
         raise BadData(f"{file}:{error.lineno}:{error.colno}: not JSON ({error.msg})") from None
     if data.get("schema_version") != SCHEMA_VERSION:
         raise BadData(f"{file}: schema_version {data.get('schema_version')!r}; this version reads {SCHEMA_VERSION}")
-    frames: dict[str, Any] = {name: _read_frame(data[name]) for name in FRAMES}
+    frames: dict[str, Any] = {name: _read_frame(data.get(name, [])) for name in FRAMES}
     return StudyResult(
         title=data["title"], question=data["question"], name=data["name"], spec=StudySpec.from_dict(data["spec"]),
         events=EventCatalog(()), verdict=verdict_from(data["verdict"]), manifest=data["manifest"],
@@ -258,7 +264,9 @@ def load_result(folder: str | Path) -> StudyResult:
     )  # fmt: skip
 
 
-DATE_COLUMNS = ("session", "est_first", "est_last", "placebo_first", "placebo_last")
+DATE_COLUMNS = (
+    "session", "est_first", "est_last", "placebo_first", "placebo_last", "event_bar", "time", "end",
+)  # fmt: skip
 
 
 def _read_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -104,6 +104,10 @@ def run(
 
 def run_request(request: Request, progress: Progress | None = None) -> StudyResult:
     """Everything after the request is settled."""
+    if request.spec.freq != "1d":
+        from .intraday import run_request as run_on_bars
+
+        return run_on_bars(request, progress)
     case = build(request, progress)
     around = _neighbours(case)
     jump = _jumps(case)

@@ -1,6 +1,6 @@
 """True size of every covariance of a cross-sectional regression when all firms share one date.
 
-    python tests/calibration/regression_size.py                  # writes results/regression_size.json, about five minutes
+    python tests/calibration/regression_size.py                  # writes results/regression_size.json, about two minutes
 
 Twenty firms, 200 estimation sessions, one event session, no effect. Residuals share a factor nobody sees, with an average
 correlation of 0.1 or 0.3 between firms; its loading rises with the characteristic (large, or chip-making, or China-exposed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,7 @@ def test_ljung_box(packed: diag.Packed, fits: list[Any]) -> None:
     same(diag.ljung_box(packed), [tuple(acorr_ljungbox(f.resid, lags=[5]).iloc[0]) for f in fits])
 
 
+@pytest.mark.filterwarnings("ignore:acorr_lm")
 def test_arch_lm(packed: diag.Packed, fits: list[Any]) -> None:
     from statsmodels.stats.diagnostic import het_arch
 
@@ -133,6 +135,17 @@ def test_leverage_and_what_the_day_does(packed: diag.Packed, fits: list[Any]) ->
 
 
 # ------------------------------------------------------------------------------------------------ checks
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_golden(name: str) -> None:
+    """Values of statsmodels, kept in tests/golden."""
+    golden = json.loads((build.GOLDEN / name / "case.json").read_text())
+    table = check(name, build.clustered()).table
+    assert len(table) == len(golden["expect"]) == 8
+    for ours, expected in zip(table, golden["expect"]):
+        for key, value in expected.items():
+            assert ours[key] == pytest.approx(value, rel=golden["tolerance"]), key
 
 
 @pytest.mark.parametrize("name", NAMES)

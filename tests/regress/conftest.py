@@ -9,8 +9,9 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
 
-import build
-from regress_cases import CHARACTERISTIC, case_of, clustered_events
+from regress_cases import CHARACTERISTIC, case_of, clustered_events  # noqa: E402
+
+import build  # noqa: E402
 
 
 @pytest.fixture(scope="session")

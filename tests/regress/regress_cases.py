@@ -1,6 +1,5 @@
 """Cases on the public check data for the regression tests."""
 
-import numpy as np
 import pandas as pd
 
 from abnormal import Returns, StudySpec

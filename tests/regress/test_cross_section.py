@@ -6,13 +6,13 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from regress_cases import CHARACTERISTIC, CLUSTERS, case_of, clustered_events
 
 from abnormal.domain import TestOptions
 from abnormal.errors import BadData, RequestError, UnknownName
 from abnormal.inference._window import window_stats
 from abnormal.regress._setup import Setup
 from abnormal.regress.cross_section import ESTIMATORS, regress_case
-from regress_cases import CHARACTERISTIC, CLUSTERS, case_of, clustered_events
 from twin import models as twin_models
 from twin import public
 from twin import regression as twin

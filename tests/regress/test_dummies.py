@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from regress_cases import case_of, clustered_events
 
 from abnormal.domain import TestOptions
 from abnormal.errors import RequestError, UnknownName
 from abnormal.inference._window import window_stats
 from abnormal.registry import TESTS
 from abnormal.regress.dummies import event_dummies, window_dummy
-from regress_cases import case_of, clustered_events
 from twin import regression as twin
 
 ROUNDING = {"rel": 0, "abs": 1e-12}
@@ -102,7 +102,9 @@ def test_newey_west_of_a_window_dummy(six):
 
 
 def overlapping(public_clustered, first=262, second=265, window=(-1, 3)):
-    events = pd.concat([clustered_events([0], row=first, event_id="one"), clustered_events([0], row=second, event_id="two")])
+    events = pd.concat(
+        [clustered_events([0], row=first, event_id="one"), clustered_events([0], row=second, event_id="two")]
+    )
     return case_of(*public_clustered, events, windows=[window])
 
 
@@ -132,10 +134,10 @@ def test_overlapping_windows_are_split_at_the_later_day_zero(public_clustered):
     assert cars["split_car"].sum() == pytest.approx(whole.extra["estimate"], **ROUNDING)
 
 
-def test_events_of_one_session_are_one_line(public_clustered):
+def test_events_of_one_session_are_one_unit(public_clustered):
     case = overlapping(public_clustered, 265, 265)
-    cars = event_dummies(case).cars
-    assert cars["event_id"].tolist() == ["one + two"]
+    assert event_dummies(case).cars["event_id"].tolist() == ["one"]
+    assert [x.event_id for x in case.excluded] == ["two"]
 
 
 def test_an_event_inside_the_other_ones_estimation_window_is_dummied_out(public_clustered):
@@ -145,7 +147,9 @@ def test_an_event_inside_the_other_ones_estimation_window_is_dummied_out(public_
     est = [r for r in range(20, 260) if not 149 <= r <= 153] + []
     first = [r for r in range(0, 140) if np.isfinite(ret[r, 0])]
     rows = sorted(set(est) | set(first))
-    slow = twin.event_dummies(ret[:, 0], np.column_stack([np.ones(300), market]), rows, [*range(149, 154), *range(269, 274)])
+    slow = twin.event_dummies(
+        ret[:, 0], np.column_stack([np.ones(300), market]), rows, [*range(149, 154), *range(269, 274)]
+    )
     assert found.gamma == pytest.approx(slow["gamma"], **ROUNDING)
 
 

@@ -144,9 +144,9 @@ RANKS = "ranks {rank} of {of} comparable windows"
 # First the declared rows, then the first match from the top.
 ROWS: tuple[Row, ...] = (
     Row(
-        "selected", "one pair, picked because of its move", lambda d: d.selected and d.n == 1,
+        "selected", "one pair, picked for its move", lambda d: d.selected and d.n == 1,
         lambda d: "selection",
-        lambda d: ("sq", "intraday_extreme") if d.window == (0, 0) else ("sq",),
+        lambda d: ("same_clock",) if d.intraday else ("sq", "intraday_extreme") if d.window == (0, 0) else ("sq",),
         (), ("t_car",), "as the largest move among {candidates} firms it ranks {rank} of {of} comparable days",
     ),
     Row(
@@ -266,7 +266,9 @@ def _thin_trading(d: Design) -> AddOn | None:
     rank = ("trade_to_trade:corrado_zivney",) if d.n > 1 else ()
     empirical = ("sq",) if d.n == 1 else (("portfolio_sq",) if d.dates == 1 and d.portfolio else ())
     model = ("model:dimson",) if d.benchmark else ()
-    return AddOn("thin_trading", (*rank, *model, *empirical), ("patell",), f"{100 * d.thin_share:.0f}% of days without trade")
+    return AddOn(
+        "thin_trading", (*rank, *model, *empirical), ("patell",), f"{100 * d.thin_share:.0f}% of days without trade"
+    )
 
 
 def _skewed(d: Design, outcome: Outcome) -> AddOn | None:

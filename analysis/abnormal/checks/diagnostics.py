@@ -83,6 +83,10 @@ def _worst(stat: Stat) -> tuple[int, float, int]:
     return i, float(min(1.0, stat.p[i] * have.sum())), int(have.sum())
 
 
+def _p(p: float) -> str:
+    return f"p = {p:.3g}" if p > 0 else "p < 1e-300"
+
+
 def _answer(
     check: str, given: CheckInput, stat: Stat, fine: str, trouble: str, instead: str, symbol: str
 ) -> CheckResult:
@@ -93,7 +97,7 @@ def _answer(
     table = [
         {"pair": label, "statistic": float(v), "p": float(q)} for label, v, q in zip(given.labels, stat.value, stat.p)
     ]
-    found = f"{symbol} = {stat.value[i]:.2f}, p = {p:.3g}" + (f" after Holm over {n} pairs" if n > 1 else "")
+    found = f"{symbol} = {stat.value[i]:.2f}, {_p(p)}" + (f" after Holm over {n} pairs" if n > 1 else "")
     if p >= given.level:
         return CheckResult(check, True, f"{fine} ({found}).", table)
     where = f" for {given.labels[i]}" if n > 1 else ""
@@ -176,7 +180,7 @@ def stability(given: CheckInput) -> CheckResult:
         return CheckResult("stability", None, "Stability: too few estimation returns to ask.")
     which, pair = divmod(i, given.ar.size)
     name = ("CUSUM", "Chow F")[which]
-    found = f"{name} = {both.value[i]:.2f}, p = {p:.3g} after Holm over {n} tests"
+    found = f"{name} = {both.value[i]:.2f}, {_p(p)} after Holm over {n} tests"
     table = [
         {"pair": label, "cusum": float(path.value[j]), "cusum_p": float(path.p[j]), "chow": float(halves.value[j]),
          "chow_p": float(halves.p[j])}

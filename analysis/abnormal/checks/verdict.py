@@ -100,7 +100,9 @@ def weigh(design: Design, answers: Mapping[str, TestResult], facts: Facts) -> Ve
 def _unanswered(row: Row, headline: str, answer: TestResult | None, design: Design) -> str:
     """Why there is no headline p, or ""."""
     if headline == "none":
-        few = f"{design.dates} dates with fewer than 20 estimation returns for each event session: no test can be trusted"
+        few = (
+            f"{design.dates} dates with fewer than 20 estimation returns for each event session: no test can be trusted"
+        )
         return row.sentence if row.id == "two_dates" else few
     if answer is None:
         return f"{headline} was not computed"
@@ -186,13 +188,14 @@ def _how(row: Row, headline: str, answer: TestResult, design: Design) -> str:
         "n": design.n, "dates": design.dates, "m": design.m, "n_eff": design.n_eff, "length": design.length,
         "candidates": design.candidates, "rank": "?", "of": "?", "peak": "", "close": "", "give_back": "",
     }  # fmt: skip
+    known |= answer.extra.get("words", {})
     if headline in EMPIRICAL and np.isfinite(answer.n):
         known["of"] = int(answer.n) + 1
         known["rank"] = round(answer.p * (answer.n + 1))
     text = row.sentence.format(**known)
     if headline in BY_T and row.id in ("single", "single_short"):
         return f"t = {answer.statistic:.2f} on {int(answer.df)} degrees of freedom"
-    return text
+    return text.replace("buy-and-hold", "calendar-time alpha") if headline == "calendar_time" else text
 
 
 def _inseparable(facts: Facts) -> str:

@@ -5,7 +5,7 @@ Every statistic here is estimated afresh at each pseudo date through the `Replay
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class Placebos(NamedTuple):
     length: int
     reason: str
 
-    def only(self, keep: np.ndarray) -> Placebos:
+    def only(self, keep: Any) -> Placebos:
         """The same with some dates left out."""
         return self._replace(values=self.values[keep], rows=self.rows[keep])
 
@@ -89,7 +89,9 @@ def restricted(found: Placebos, replay: Replay, unit: Unit, window: Window, opt:
         own = market_moves(replay, unit, np.array([replay.limits(unit).day0]), found.length, window)[0]
         before = found.rows.size
         found = found.only(np.abs(moves - own) <= float(match) + dist.TIE)
-        said.append(f"{found.rows.size} of {before} dates on which the market moved within {float(match):g} of {own:+.4f}")
+        said.append(
+            f"{found.rows.size} of {before} dates on which the market moved within {float(match):g} of {own:+.4f}"
+        )
     news = opt.study.get("placebo_quiet", {}).get(unit)
     if news is not None and found.rows.size:
         before = found.rows.size

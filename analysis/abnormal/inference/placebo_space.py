@@ -104,7 +104,11 @@ def _ranked_in_space(
         "min_p": least, "sign": float(np.sign(window_stats(ar, window).car[i])), "values": values[have],
         "donors": tuple(n for n, h in zip(there.names, have) if h), "observed": observed,
     }  # fmt: skip
-    few = f"{count} donors: the smallest possible p is 1/{count + 1}, too coarse to vote" if least >= 2 * opt.level else ""
+    few = (
+        f"{count} donors: the smallest possible p is 1/{count + 1}, too coarse to vote"
+        if least >= 2 * opt.level
+        else ""
+    )
     status = "shown" if few else "ok"
     return TestResult("placebo_space", window, observed, p, np.nan, count, form, status, few, extra)  # type: ignore[arg-type]
 
@@ -158,9 +162,7 @@ class _Aligned(NamedTuple):
         return self.car[members].mean(axis=1) / (s * np.sqrt(self.c[members].mean(axis=1)))
 
 
-def _among_sets(
-    ar: AbnormalReturns, rows: np.ndarray, window: Window, opt: TestOptions, replay: Replay
-) -> TestResult:
+def _among_sets(ar: AbnormalReturns, rows: np.ndarray, window: Window, opt: TestOptions, replay: Replay) -> TestResult:
     if not replay.donors:
         return TestResult.none("placebo_both", window, NO_DONORS, "space")
     there = _donors_on(ar, int(rows[0]), window, replay)

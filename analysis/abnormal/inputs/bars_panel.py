@@ -39,7 +39,7 @@ def read_bars_for(source: Any, ticker: Ticker, freq: str, start: Any = None, end
     ]
     if finer:
         return source.bars(ticker, max(finer, key=minutes_of), start, end)
-    if source.has(ticker, "1d"):
+    if source.has(ticker, "1d") and not source.own_dates:
         line = f'abnormal fetch {ticker} --freq {freq}   (or study its daily bars: freq = "1d")'
         raise NotInStore(ticker, line)
     return source.bars(ticker, freq, start, end)
@@ -183,6 +183,7 @@ def _joined_up(bars: Bars, grid: SlotGrid, row: IntArray, bar: IntArray, notes: 
         notes.append(
             _counted(int(bad[row].sum()), bars.time[row][bad[row]][0], " with a price of zero or less") + " left out"
         )
+    traded = traded | _moved(bars)
     use = traded[row]
     row, bar = row[use], bar[use]
     n = grid.bars.starts.size
@@ -212,6 +213,13 @@ def _joined_up(bars: Bars, grid: SlotGrid, row: IntArray, bar: IntArray, notes: 
     if np.isnan(out["open"][at]).all():
         notes.append("no opens: the first bar after a closure belongs to the closure's return")
     return out
+
+
+def _moved(bars: Bars) -> BoolArray:
+    """Bars without volume whose price moved all the same, and all priced bars of an index: vendors leave volumes out."""
+    price = bars.get("close")
+    real = np.isfinite(price) & (price > 0)
+    return real & ((bars.get("high") > bars.get("low")) | bars.ticker.startswith("^"))
 
 
 def _halts(grid: SlotGrid, traded: BoolArray, joined: BoolArray, last: IntArray) -> BoolArray:

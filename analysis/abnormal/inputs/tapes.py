@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..domain import Bars, BoolArray, DateArray, FloatArray, IntArray, Panel, Tape, Ticker
-from ..errors import BadData, RequestError
+from ..errors import BadData, NotInStore, RequestError
 from ..spec import StudySpec
 from . import panel as panels
 from .calendars import PANEL, SessionCalendar, panel_calendar, session_calendar
@@ -158,6 +158,8 @@ def _rates(
         if "ret" in bars[ticker]:
             raise RequestError(f'{ticker}: returns cannot be converted; give prices, or currency="local"')
         if currency not in quotes:
+            if not source.own_dates and not source.has(f"{currency}=X", "1d"):
+                raise NotInStore(f"{currency}=X")
             quotes[currency] = _latest_quote(source.bars(f"{currency}=X", "1d"), axis)
         out[ticker] = quotes[currency]
     return out

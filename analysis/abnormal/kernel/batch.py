@@ -53,13 +53,26 @@ class Comoving(NamedTuple):
     flagged: Array
 
 
+class DaySums(NamedTuple):
+    """Sums over the clean events for every offset from the first to the last of all windows, (L,) each.
+
+    ar, ar2: abnormal returns and their squares; path, path2: the cumulative abnormal return, zero at the session before the
+    first window begins, and its square.
+    """
+
+    ar: Array
+    ar2: Array
+    path: Array
+    path2: Array
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """What became of E events, in the order they were given; NaN where `clean` is False.
 
     clean (E,): inside the series, complete, not an exact fit (the others are for the pair-by-pair path). sigma, r2 (E,),
-    coef (E, 1 + q), car, se (E, windows), up (E,) positive residuals, ar (E, W - M). m estimation rows, df degrees of
-    freedom, both the same for all. order (n,): the clean events by date and security, the order of all sums over events.
+    coef (E, 1 + q), car, se (E, windows), up (E,) positive residuals, ar (E, L) abnormal returns from the first to the last
+    offset of all windows. m estimation rows, df degrees of freedom, both the same for all. order (n,): the clean events by date and security, the order of all sums over events.
     """
 
     clean: Mask
@@ -73,6 +86,7 @@ class Batch:
     coef: Array | None
     r2: Array | None
     ar: Array | None
+    days: DaySums | None
     ranks: tuple[RankSums, ...]
     comoving: Comoving | None
 
@@ -90,6 +104,7 @@ class Wanted:
     signs: bool = True
     comovement: bool = True
     coefficients: bool = True
+    days: bool = False
     abnormal_returns: bool = False
 
 
@@ -113,7 +128,7 @@ def run_batch(
     model : regressors common to all securities, and what the forecast carries.
     security, position : (E,) row of `returns` and column of day 0.
     estimation, windows : offsets in sessions, both ends included; windows follow the estimation window.
-    wanted : by-products; all but single abnormal returns by default.
+    wanted : by-products; all but sums by day and single abnormal returns by default.
     threads, chunk : how the work is cut; no number depends on them.
 
     Raises
@@ -205,10 +220,13 @@ class _Run:
         shapes: dict[str, tuple[int, ...]] = {"rss": (e,), "total": (e,), "car": (e, w), "c": (d, w)}
         if self.wanted.coefficients:
             shapes |= {"a": (e, model.k), "mean": (d, q), "slope": (d, q, q)}
+        length = plan.span.stop - plan.span.start
         if self.wanted.abnormal_returns:
-            shapes["ar"] = (e, plan.width - plan.m)
+            shapes["ar"] = (e, length)
         self.out = {name: np.full(shape, np.nan) for name, shape in shapes.items()}
         self.out["clean"] = np.zeros(e, bool)
+        if self.wanted.days:
+            self.out["days"] = np.zeros((d, 4, length))
         if self.wanted.signs:
             self.out["up"] = np.zeros(e, np.int32)
 
@@ -247,6 +265,8 @@ class _Run:
                     pairs.add(block, atoms, low - warm)
                 if low >= first and block.rss.size:
                     self._keep(place, block)
+                    if want.days:
+                        self._add_days(block, atoms, low)
                     for tally in tallies:
                         tally.add(block.e)
         ranks = [RankSums(t.sums, t.n) for t in tallies]
@@ -286,11 +306,25 @@ class _Run:
         out["clean"][place] = True
         out["rss"][place], out["total"][place], out["car"][place] = block.rss, block.total, block.car
         if want.signs:
-            out["up"][place] = np.add.reduce((block.e > 0.0).view(np.uint8)[:, :m], axis=1, dtype=np.uint16)
+            count = np.uint16 if m < 1 << 16 else np.int32  # the narrower the sum the faster
+            out["up"][place] = np.add.reduce((block.e > 0.0).view(np.uint8)[:, :m], axis=1, dtype=count)
         if want.abnormal_returns:
-            out["ar"][place] = block.e[:, m:]
+            out["ar"][place] = block.e[:, self.fit.plan.span]
         if want.coefficients:
             out["a"][place] = block.a
+
+    def _add_days(self, block: Block, atoms: list[Atom], low: int) -> None:
+        """Add abnormal returns, cumulative ones and their squares to the sums of their dates."""
+        plan = self.fit.plan
+        ar = block.e[:, plan.span]
+        path = np.cumsum(ar, axis=1)
+        before = plan.events[0].start - plan.span.start
+        if before:
+            path -= path[:, before - 1 : before].copy()
+        filled = [a for a in atoms if a.stop > a.start]
+        edges = [a.start for a in filled]
+        sums = np.stack([np.add.reduceat(v, edges, axis=0) for v in (ar, ar * ar, path, path * path)], axis=1)
+        np.add.at(self.out["days"], [a.date + low for a in filled], sums)
 
     def _collected(self, parts: Sequence[_Part]) -> Batch:
         out, plan, model, want = self.out, self.fit.plan, self.fit.model, self.wanted
@@ -310,8 +344,8 @@ class _Run:
             clean=self._as_given(out.pop("clean")), order=order, m=plan.m, df=plan.m - model.lost,
             sigma=self._as_given(sigma), car=self._as_given(out.pop("car")), se=self._as_given(se),
             up=self._as_given(out.pop("up")) if want.signs else None, coef=coef, r2=r2,
-            ar=self._as_given(out.pop("ar")) if want.abnormal_returns else None, ranks=ranks,
-            comoving=self._comoving(parts),
+            ar=self._as_given(out.pop("ar")) if want.abnormal_returns else None,
+            days=DaySums(*out.pop("days").sum(axis=0)) if want.days else None, ranks=ranks, comoving=self._comoving(parts),
         )  # fmt: skip
 
     def _as_given(self, values: NDArray) -> NDArray:

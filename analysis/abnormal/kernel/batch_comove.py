@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .batch_dates import stretches
-from .batch_fit import Atom, Block
+from .batch_fit import Atom, Block, dates_of
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -154,11 +154,10 @@ class ByDate:
         small = np.zeros((self.reach + 1, 2, self.position.size))
         for dates, part in self._small:
             np.add.at(small, (slice(None), slice(None), dates), part)
-        out = self.sums * near(self.position, self.reach)
-        out[:, 0] = 0.5 * (out[:, 0] - small[0, 0] ** 2 / self.m - self.counts)
-        for d in range(1, self.reach + 1):
-            before, here = apart(self.position, d)
-            out[here, d] -= small[d, 0, before] * small[d, 1, here] / (self.m - d)
+        before, distance = near(self.position, self.reach), np.arange(self.reach + 1)
+        means = small[distance, 0, before] * small[:, 1].T / (self.m - distance)
+        out = np.where(before >= 0, self.sums - means, 0.0)
+        out[:, 0] = 0.5 * (out[:, 0] - self.counts)
         return out
 
 
@@ -175,12 +174,13 @@ class ByPair:
         self.counts = np.zeros(position.size, np.int64)
         self._date = np.empty(0, np.int64)
         self._turned = np.empty((0, m + reach))
+        self._twice = np.empty((0, 2 * (m + reach)))
         self._head = np.empty((2, reach + 1, 0))  # 1/s and sum without the first d sessions
 
     def add(self, block: Block, atoms: list[Atom], first_date: int) -> None:
         est = block.e[:, : self.m]
         inverse, sums = trims(est, block.rss, block.total, self.reach, self.fitted)
-        date = np.repeat([a.date + first_date for a in atoms], [a.stop - a.start for a in atoms])
+        date = dates_of(atoms) + first_date
         if not date.size:
             return
         np.add.at(self.counts, date, 1)
@@ -194,9 +194,10 @@ class ByPair:
     def _turn(self, est: Array, session: Index) -> Array:
         """Residuals (n, M) in a circle of M + reach columns, beginning at column session mod (M + reach)."""
         n, around = est.shape[0], self.m + self.reach
-        twice = np.zeros((n, 2 * around))
-        twice[:, : self.m] = twice[:, around : around + self.m] = est
-        return stretches(twice, around)[np.arange(n), -session % around]
+        if len(self._twice) < n:
+            self._twice = np.zeros((n, 2 * around))
+        self._twice[:n, : self.m] = self._twice[:n, around : around + self.m] = est
+        return stretches(self._twice, around)[np.arange(n), -session % around]
 
     def _meet(self, fresh: int, inverse: Array, sums: Array) -> None:
         """Every new row with all rows before it that are at most `reach` sessions earlier."""
@@ -221,29 +222,23 @@ class ByPair:
         return self.sums
 
 
-def apart(position: Index, d: int) -> tuple[Index, Index]:
-    """Indices (a, b) of dates with position[b] - position[a] == d."""
-    a = position.searchsorted(position - d)
-    b = (position[np.minimum(a, position.size - 1)] == position - d).nonzero()[0]
-    return a[b], b
-
-
-def near(position: Index, reach: int) -> Array:
-    """(dates, reach + 1): 1.0 where there is a date d = 0..reach sessions before, else 0.0."""
-    found = np.ones((position.size, reach + 1))
-    for d in range(1, reach + 1):
-        found[:, d] = 0.0
-        found[apart(position, d)[1], d] = 1.0
-    return found
+def near(position: Index, reach: int) -> Index:
+    """(dates, reach + 1): place of the date d = 0..reach sessions before each date, -1 where there is none."""
+    first = int(position[0]) if position.size else 0
+    place = np.full(int(np.ptp(position)) + reach + 1 if position.size else reach + 1, -1)
+    place[position - first + reach] = np.arange(position.size)
+    return place[(position - first + reach)[:, None] - np.arange(reach + 1)]
 
 
 def numbers_of_pairs(position: Index, count: Index, reach: int) -> Array:
     """How many pairs of events are d = 0..reach sessions apart, where dates have `count` events."""
-    n = count.astype(float)
-    pairs = [np.sum(n * (n - 1.0)) / 2.0]
-    for d in range(1, reach + 1):
-        a, b = apart(position, d)
-        pairs.append(np.sum(n[a] * n[b]))
+    if not position.size:
+        return np.zeros(reach + 1)
+    events = np.zeros(int(np.ptp(position)) + 1 + reach)
+    events[position - position[0]] = count
+    size = events.size
+    pairs = [np.dot(events[: size - d], events[d:]) for d in range(reach + 1)]
+    pairs[0] = (pairs[0] - events.sum()) / 2.0
     return np.array(pairs)
 
 

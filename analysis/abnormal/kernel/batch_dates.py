@@ -47,6 +47,11 @@ class Layout(NamedTuple):
         return tuple(s.stop - s.start for s in self.events)
 
     @property
+    def span(self) -> slice:
+        """Columns from the first to the last of all event windows."""
+        return slice(min(s.start for s in self.events), max(s.stop for s in self.events))
+
+    @property
     def reach(self) -> int:
         """How many sessions apart two events may be and still share an event session."""
         return max(self.lengths) - 1
@@ -112,49 +117,55 @@ class Tables(NamedTuple):
 
 def tables(model: Model, plan: Layout, position: Index) -> Tables:
     """Everything the events with day 0 at each of `position` (D,) share; their rows must lie inside the series."""
-    d, q, m = position.size, model.regressors.shape[0], plan.m
+    d, q, m, first = position.size, model.regressors.shape[0], plan.m, int(model.intercept)
     start = position + plan.low
-    x = stretches(model.regressors, plan.width)[:, start].swapaxes(0, 1) if q else None
     offset = None if model.offset is None else stretches(model.offset[None], plan.width)[0, start]
-    first = int(model.intercept)
     basis = np.empty((d, model.k, plan.width))
-    if first:
-        basis[:, 0] = m**-0.5
-    mean, slope, ok = np.zeros((d, q)), np.zeros((d, q, q)), np.ones(d, bool)
-    if x is not None:
-        for _ in range(2 * first):  # the second pass takes away what rounding left in the mean of a series far from zero
-            rest = np.vecdot(x[:, :, :m], np.ones(m)) / m
-            x -= rest[:, :, None]
-            mean += rest
+    basis[:, :first] = m**-0.5
+    x, mean, slope, ok = basis[:, first:], np.zeros((d, q)), np.zeros((d, q, q)), np.ones(d, bool)
+    if q:
+        x[...] = stretches(model.regressors, plan.width)[:, start].swapaxes(0, 1)
+        if first:
+            mean = _centred(x, m)
         length = np.vecdot(x[:, :, :m], x[:, :, :m])
+        far = (m * mean**2 > length).any(axis=1)
+        if far.any():  # rounding has left something in the mean of a series far from zero
+            again = x[far]
+            mean[far] += _centred(again, m)
+            x[far], length[far] = again, np.vecdot(again[:, :, :m], again[:, :, :m])
         with np.errstate(invalid="ignore"):
-            ok = np.all(length > NEARLY_COLLINEAR**2 * (length + m * mean**2), axis=1) & np.isfinite(length).all(axis=1)
-        basis[:, first:], slope, independent = _orthonormal(x, m, ok)
-        ok &= independent
+            ok = ((length > NEARLY_COLLINEAR**2 * (length + m * mean**2)) & np.isfinite(length)).all(axis=1)
+        slope, ok = _orthonormal(x, m, np.sqrt(length), ok)
     return Tables(basis, offset, mean, slope, _multipliers(model, plan, basis, mean, slope), ok)
 
 
-def _orthonormal(x: Array, m: int, ok: Mask) -> tuple[Array, Array, Mask]:
-    """Basis of x (D, q, W), which is used up, orthonormal over the first m columns; the map back (D, q, q); where it exists.
+def _centred(x: Array, m: int) -> Array:
+    """Take the means (D, q) over the first m columns off x (D, q, W), in place."""
+    mean = np.vecdot(x[:, :, :m], np.ones(m)) / m
+    x -= mean[:, :, None]
+    return mean
 
-    One regressor is divided by its length. Several go twice through a Cholesky factor of their Gram matrix, which leaves
-    them orthogonal to rounding.
+
+def _orthonormal(x: Array, m: int, size: Array, ok: Mask) -> tuple[Array, Mask]:
+    """Turn x (D, q, W), columns of length `size`, into a basis orthonormal over the first m sessions, in place.
+
+    Answers the map back (D, q, q) and where there is one. One regressor is divided by its length. Several go twice through
+    a Cholesky factor of their Gram matrix, which leaves them orthogonal to rounding.
     """
     d, q, _ = x.shape
-    eye = np.broadcast_to(np.eye(q), (d, q, q))
-    size = np.where(ok[:, None], np.sqrt(np.vecdot(x[:, :, :m], x[:, :, :m])), 1.0)
+    scale = 1.0 / np.where(ok[:, None], size, np.nan)
+    x *= scale[:, :, None]
     if q == 1:
-        x /= np.where(ok, size[:, 0], np.nan)[:, None, None]
-        return x, 1.0 / size[:, :, None], ok
-    b = x / size[:, :, None]
-    back = eye / size[:, None, :]
+        return scale[:, :, None], ok
+    eye = np.broadcast_to(np.eye(q), (d, q, q))
+    back = eye * scale[:, None, :]
     for _ in range(2):
-        gram = b[:, :, :m] @ b[:, :, :m].swapaxes(1, 2)
-        ok = ok & _independent(gram, ok)
+        gram = x[:, :, :m] @ x[:, :, :m].swapaxes(1, 2)
+        ok = _independent(gram, ok)
         lower = np.linalg.cholesky(np.where(ok[:, None, None], gram, eye))
-        b = np.linalg.solve(lower, b)
+        x[...] = np.linalg.solve(lower, x)
         back = np.linalg.solve(lower, back)
-    return np.where(ok[:, None, None], b, np.nan), back, ok
+    return back, ok
 
 
 def _independent(gram: Array, ok: Mask) -> Mask:

@@ -85,6 +85,8 @@ class Fitter:
         for j, columns in enumerate(plan.events):
             np.vecdot(e[:, columns], self.ones[: columns.stop - columns.start], out=car[:, j])
             clean &= np.isfinite(car[:, j])
+        if plan.span not in plan.events:  # a session between two windows may be missing
+            clean &= np.isfinite(np.vecdot(e[:, plan.span], self.ones[plan.span]))
         return Block(e, a, rss, total, car, clean & np.isfinite(rss) & shared.ok[date])
 
     def _by_date(self, e: Array, atoms: list[Atom], date: Index, shared: Tables, work: Array) -> Array:
@@ -130,6 +132,11 @@ class Fitter:
 def fitter(returns: Array, model: Model, plan: Layout) -> Fitter:
     """A Fitter over returns (S, T), made contiguous where they are not."""
     return Fitter(stretches(np.ascontiguousarray(returns, float), plan.width), model, plan, np.ones(plan.width))
+
+
+def dates_of(atoms: list[Atom]) -> Index:
+    """Row of `shared` of every event of a block."""
+    return np.repeat([a.date for a in atoms], [a.stop - a.start for a in atoms])
 
 
 def cleaned(block: Block, atoms: list[Atom]) -> tuple[Block, list[Atom], Index]:

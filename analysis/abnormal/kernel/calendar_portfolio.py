@@ -37,10 +37,17 @@ def calendar_portfolio(
     n = np.bincount(at, minlength=days.size)
     total = np.bincount(at, weights=w[have], minlength=days.size)
     mean_y = np.bincount(at, weights=(w * y)[have], minlength=days.size) / total
-    columns = [np.bincount(at, weights=(w * c)[have], minlength=days.size) / total for c in x.T]
+    columns = [_sum_by_day((w * c)[have], at, days.size) / total for c in x.T]
     mean_x = np.stack(columns, axis=1) if columns else np.empty((days.size, 0))
     keep = n >= max(1, min_firms)
     return CalendarPortfolio(days[keep], mean_y[keep], mean_x[keep], n[keep].astype(np.int64))
+
+
+def _sum_by_day(values: Array, at: NDArray[np.int64], size: int) -> Array:
+    """Sums by session, exactly zero where long and short positions cancel to rounding."""
+    total = np.bincount(at, weights=values, minlength=size)
+    gross = np.bincount(at, weights=np.abs(values), minlength=size)
+    return np.where(np.abs(total) <= 1e-13 * gross, 0.0, total)
 
 
 def regressed(p: CalendarPortfolio, form: str = "ols") -> tuple[Regression, Array]:

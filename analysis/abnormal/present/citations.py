@@ -83,7 +83,11 @@ class Used:
 def used_methods(result: StudyResult) -> Used:
     """Models that were estimated, tests that gave a p, checks that were decided; what was not applicable is not cited."""
     models = [*result.pairs["model"], *_alternative_models(result)]
-    decided = result.checks[[v is not None and v == v for v in result.checks["passed"]]]["check"] if len(result.checks) else ()
+    decided = (
+        result.checks[[v is not None and v == v for v in result.checks["passed"]]]["check"]
+        if len(result.checks)
+        else ()
+    )
     return Used(_known(MODELS, models), _known(TESTS, _tests(result)), _known(CHECKS, decided))
 
 

@@ -24,7 +24,8 @@ def specs_text(curve: Any) -> str:
         f"{len(frame)} specifications: estimates from {_percent(low)} to {_percent(high)}, median {_percent(middle)}"
     )
     if np.isfinite(curve.median_p):
-        lines.append(f"joint p of the median statistic {curve.median_p:.3f} over {curve.dates} shared placebo dates")
+        over = f"{curve.draws} draws of placebo dates" if curve.draws else f"{curve.dates} shared placebo dates"
+        lines.append(f"joint p of the median statistic {curve.median_p:.3f} over {over}")
         lines.append(f"{100 * curve.share:.0f}% significant alone; joint p of that share {curve.share_p:.3f}")
     if curve.reason:
         lines.append(f"note: {curve.reason}")

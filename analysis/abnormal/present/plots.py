@@ -66,7 +66,9 @@ class Plots:
         target = Path(path)
         form = target.suffix.removeprefix(".").lower()
         if form not in theme.FORMATS:
-            raise RequestError(f"cannot draw into {target.name!r}; give it one of {', '.join('.' + f for f in theme.FORMATS)}")
+            raise RequestError(
+                f"cannot draw into {target.name!r}; give it one of {', '.join('.' + f for f in theme.FORMATS)}"
+            )
         figure = getattr(self, name)(**options).get_figure(root=True)
         return write_bytes(target, theme.figure_bytes(figure, form))
 

@@ -36,6 +36,8 @@ SENTENCES = {
     "signs_differ": "By {models} the estimate has the opposite sign.",
     "models_range": "By other specifications the estimate runs from {low} to {high}.",
     "excluded": "{n} left out, see {{@excluded}}.",
+    "interval": "In {window} the {what} is {estimate}; effects from {low} to {high} are not rejected at {level} ({form}).",
+    "interval_half": "In {window} the {what} is {estimate}; its interval has an open end ({form}).",
     "event_window": "In {window} the share returned {ret} where the model expected {expected}: abnormal {ar}.",
     "jump": "{ticker}: previous close {prev}, open {open} ({overnight}), {edge} {extreme} ({rise}), close {close} ({retreat}); in "
     "logarithms these steps add up to the day's {total}. At its {edge} the price stood {peak} from the close before",
@@ -49,8 +51,8 @@ SENTENCES = {
     "headline": "The design alone decides which test is the headline; here it is {test}, with {p}{n}.",
     "headline_none": "The design alone decides which test is the headline; here none applies.",
     "votes": "Beside it {counted} {verb} a vote at twice the level; {agreed}.",
-    "placebo": "On {n} earlier dates the same statistic was computed as though they were events. {p} is the share of them, the "
-    "event included, that is at least as far from zero.",
+    "placebo": "On {n} earlier dates the same statistic was computed as though they were events ({{@placebo}}). Of these dates and "
+    "the event, the share at least as far from zero as the event is {p}.",
     "not_applicable": "Not applicable: {tests}: {reason}.",
     "remark": "{tests} in {windows}: {reason}.",
     "nothing_excluded": "Nothing was left out: every pair asked for was studied.",
@@ -178,7 +180,9 @@ def _same_session(result: StudyResult) -> list[str]:
     if not titles:
         return []
     what = plural(len(titles), "other catalogue event")
-    return [say("inseparable", n=what[:1].upper() + what[1:], titles=listed([console.clip(t, 70) for t in titles], most=3))]
+    return [
+        say("inseparable", n=what[:1].upper() + what[1:], titles=listed([console.clip(t, 52) for t in titles], most=3))
+    ]
 
 
 def _failed(result: StudyResult) -> list[str]:
@@ -199,7 +203,9 @@ def _opposite(result: StudyResult) -> list[str]:
     frame = result.robustness
     if "same_sign" not in frame or frame.empty:
         return []
-    other = [str(w).removeprefix("model:") for w, s in zip(frame["what"], frame["same_sign"]) if s is not None and s == False]  # noqa: E712
+    other = [
+        str(w).removeprefix("model:") for w, s in zip(frame["what"], frame["same_sign"]) if s is not None and s == False
+    ]  # noqa: E712
     return [say("signs_differ", models=listed(other, most=4))] if other else []
 
 
@@ -225,7 +231,9 @@ def announced(event: Event) -> str:
 def known_before(event: Event) -> str:
     """Whether the market could have known."""
     words = ["scheduled" if event.scheduled else "not scheduled"]
-    words.append({"no": "not anticipated", "partly": "partly anticipated", "yes": "anticipated"}.get(event.anticipated, ""))
+    words.append(
+        {"no": "not anticipated", "partly": "partly anticipated", "yes": "anticipated"}.get(event.anticipated, "")
+    )
     return ", ".join(w for w in words if w)
 
 
@@ -244,7 +252,10 @@ def first_sessions(result: StudyResult) -> list[str]:
     """Which session could react first, and why, once for each event and exchange."""
     if result.case is None:
         rows = result.pairs.to_dict("records")
-        told = [f"{r['event_id']}: first session {console.day(r['session'])} ({reaction(r['reaction_class'])})" for r in rows]
+        told = [
+            f"{r['event_id']}: first session {console.day(r['session'])} ({reaction(r['reaction_class'])})"
+            for r in rows
+        ]
         return list(dict.fromkeys(told))
     return list(dict.fromkeys(a.sentence for a in result.case.alignments))
 
@@ -320,7 +331,28 @@ def window_sentence(result: StudyResult) -> str:
     if not rows or not is_number(rows[0]["ar"]):
         return ""
     r = rows[0]
-    return say("event_window", window=window(start, end), ret=percent(r["ret"]), expected=percent(r["expected"]), ar=percent(r["ar"]))
+    return say(
+        "event_window",
+        window=window(start, end),
+        ret=percent(r["ret"]),
+        expected=percent(r["expected"]),
+        ar=percent(r["ar"]),
+    )
+
+
+def interval_sentence(result: StudyResult) -> str:
+    """The headline estimate with the effects its interval holds."""
+    v = result.verdict
+    if not is_number(v.estimate):
+        return ""
+    words = {
+        "window": window(*v.window), "what": "CAR" if len(result.pairs) == 1 else "average CAR", "estimate": percent(v.estimate),
+        "form": interval_form(result), "level": f"{100 * result.spec.level:g}%",
+    }  # fmt: skip
+    low, high = v.interval
+    if is_number(low) and is_number(high):
+        return say("interval", low=percent(low), high=percent(high), **words)
+    return say("interval_half", **words) if words["form"] else ""
 
 
 def alpha_sentence(result: StudyResult) -> str:
@@ -369,7 +401,7 @@ def grouped_reasons(frame: pd.DataFrame, headline: tuple[int, int]) -> tuple[lis
     rows = [r for r in frame.to_dict("records") if console.said(r["reason"])]
     computed = {(r["test"], r["variant"]) for r in frame.to_dict("records") if is_number(r["p"])}
     for r in rows:
-        reason = console.said(r["reason"]).rstrip(".")
+        reason = console.said(r["reason"]).rstrip(".").removeprefix(f"{r['test']} ")
         if r["status"] == "not_applicable" and not _has(computed, r["test"]):
             names = absent.setdefault(reason, [])
             if r["test"] not in names:
@@ -385,7 +417,9 @@ def grouped_reasons(frame: pd.DataFrame, headline: tuple[int, int]) -> tuple[lis
         groups: dict[tuple[str, ...], list[str]] = {}
         for test, windows in tests.items():
             groups.setdefault(tuple(windows), []).append(test)
-        noted += [say("remark", tests=listed(t, most=40), windows=listed(list(w)), reason=why) for w, t in groups.items()]
+        noted += [
+            say("remark", tests=listed(t, most=40), windows=listed(list(w)), reason=why) for w, t in groups.items()
+        ]
     return told, noted
 
 
@@ -395,7 +429,7 @@ def _has(computed: set[tuple[Any, Any]], test: Any) -> bool:
 
 def placebo_sentence(p: Any, n: Any) -> str:
     """What the distribution of ordinary days says."""
-    return say("placebo", n=count(n), p=p_equals(p)[:1].upper() + p_equals(p)[1:]) if is_number(p) else ""
+    return say("placebo", n=count(n), p=p_equals(p)) if is_number(p) else ""
 
 
 # ------------------------------------------------------------------------------------------------ power, clustering

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..domain import Verdict
 from ..result import StudyResult
-from . import console
+from . import bars_summary, console
 from .console import count, interval, listed, number, p_equals, p_value, percent, plural
 from .tables import Column, Table, format_table
 
@@ -49,6 +49,7 @@ def sections(result: StudyResult) -> list[Section]:
         _estimate(result),
         _sessions(result),
         _jump(result),
+        Section("Inside", bars_summary.session_lines(result)),
         _pairs(result) if many else _windows(result),
         _averages(result) if many else Section(""),
         _tests(result) if many else Section(""),
@@ -171,7 +172,8 @@ def _model_words(result: StudyResult) -> str:
     models = list(dict.fromkeys(result.pairs["model"]))
     n = result.pairs["n_est"]
     returns = count(n.min()) if n.min() == n.max() else f"{count(n.min())} to {count(n.max())}"
-    return f"model {listed(models)} on {returns} estimation returns"
+    of = "sessions" if bars_summary.of_bars(result) else "returns"
+    return f"model {listed(models)} on {returns} estimation {of}"
 
 
 def _naive(result: StudyResult) -> list[str]:
@@ -274,6 +276,8 @@ def _close(result: StudyResult, row: Row) -> str:
 
 def _windows(result: StudyResult) -> Section:
     """Every window of the one pair: estimate, interval and each single-pair p."""
+    if bars_summary.of_bars(result):
+        return Section("Windows", table=bars_summary.windows_table(result).first(WINDOWS_SHOWN, "window"))
     columns = [
         Column("window", "Window"), Column("car", "CAR", "percent"),
         Column("interval", f"{100 * (1 - result.spec.level):g}% interval (t)"), Column("p", "t p", "p"),
@@ -399,7 +403,7 @@ def _model_cells(row: Row, result: StudyResult) -> tuple[Any, ...]:
 def _trend_sentence(result: StudyResult) -> list[str]:
     """Alpha a session and what it does; where it is large, why the models differ."""
     pairs = result.pairs
-    if pairs.empty or "alpha" not in pairs or not pairs["alpha"].notna().any():
+    if bars_summary.of_bars(result) or pairs.empty or "alpha" not in pairs or not pairs["alpha"].notna().any():
         return []
     worst = (
         pairs.iloc[int(np.nanargmax(pairs["drift"].to_numpy(float)))] if pairs["drift"].notna().any() else pairs.iloc[0]

@@ -7,7 +7,7 @@ the same result gives the same bytes in every process.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter
 
 from ..errors import DataMissing, RequestError
+from .console import display_width
 
 HERE = Path(__file__).resolve().parent
 FONT_FILE = "NotoSansCJKsc-subset.otf"
@@ -35,7 +36,7 @@ FORMATS: dict[str, dict[str, Any]] = {
     "svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     "png": {"Software": None},
 }  # fmt: skip
-MARGINS = (0.72, 0.12, 0.52, 0.34)  # inches left, right, bottom, top
+MARGINS = {"left": 0.72, "right": 0.12, "bottom": 0.52, "top": 0.34}  # inches
 
 
 class Mark(NamedTuple):
@@ -104,27 +105,38 @@ class Panel(Axes):
         return figure_bytes(figure, "png"), {"width": int(96 * inches[0]), "height": int(96 * inches[1])}
 
 
-def new_figure(width: float = 6.3, height: float = 3.3) -> Figure:
-    """A figure of its own, known to no window system."""
-    return Figure(figsize=(width, height), layout="constrained")
+def new_axis(width: float = 6.3, height: float = 3.3, **margins: float) -> Axes:
+    """One axis in a figure of its own, known to no window system.
+
+    Margins in inches (left, right, bottom, top) default to those all figures share, so that their axes stand in line.
+    """
+    return new_axes(1, width, height, **margins)[0]
 
 
-def new_axis(width: float = 6.3, height: float = 3.3, fixed: bool = True) -> Axes:
-    """One axis in a figure of its own; `fixed` margins are the same for all figures, so that their axes stand in line."""
-    if not fixed:
-        return new_figure(width, height).add_subplot(axes_class=Panel)
-    figure = Figure(figsize=(width, height))
-    axis = figure.add_subplot(axes_class=Panel)
-    left, right, bottom, top = MARGINS
-    figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
-    return axis
+def new_axes(
+    count: int,
+    width: float = 6.3,
+    height: float = 3.3,
+    ratios: Sequence[float] = (),
+    gap: float = 0.62,
+    **margins: float,
+) -> list[Axes]:
+    """Axes beside each other in a figure of their own, `gap` inches apart."""
+    left, right, bottom, top = (margins.get(k, v) for k, v in MARGINS.items())
+    shares = ratios or (1.0,) * count
+    room = width - left - right - gap * (count - 1)
+    figure, axes, at = Figure(figsize=(width, height)), [], left
+    for share in shares:
+        wide = room * share / sum(shares)
+        box = (at / width, bottom / height, wide / width, (height - bottom - top) / height)
+        axes.append(figure.add_axes(box, axes_class=Panel))
+        at += wide + gap
+    return axes
 
 
-def new_axes(count: int, width: float = 6.3, height: float = 3.3, **options: Any) -> list[Axes]:
-    """Axes side by side in a figure of their own."""
-    figure = new_figure(width, height)
-    grid = figure.add_gridspec(1, count, **options)
-    return [figure.add_subplot(grid[0, k], axes_class=Panel) for k in range(count)]
+def label_room(texts: Iterable[str], size: float = 8.5) -> float:
+    """Inches that the widest of some labels takes, a little generously."""
+    return max((display_width(t) for t in texts), default=0) * 0.52 * size / 72 + 0.12
 
 
 def figure_bytes(figure: Figure, form: str = "svg") -> bytes:

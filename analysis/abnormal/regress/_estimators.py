@@ -136,25 +136,26 @@ def _resampled_p(null: FloatArray, t: float, alternative: str) -> float:
 
 
 def _null_t(s: Setup, j: int, g: int) -> FloatArray:
-    """t* (B,) of coefficient j in samples made without it."""
+    """t* (B,) of coefficient j in samples made without it.
+
+    Coefficient and cluster scores of a sample are linear in its weights w (G,): what the other regressors explain drops
+    out, so u, spread over its clusters, is projected once.
+    """
     f = sandwich.least_squares(s.z, s.y)
     others = np.delete(s.z, j, axis=1)
-    if others.shape[1]:
-        restricted = sandwich.least_squares(others, s.y)
-        fitted, u = s.y - restricted.resid, restricted.resid
-    else:
-        fitted, u = np.zeros(s.n), s.y
-    rng = np.random.default_rng(s.opt.seed)
-    draws = (resample.webb if g < WEBB_BELOW else resample.rademacher)(rng, s.opt.draws, g)
+    u = sandwich.least_squares(others, s.y).resid if others.shape[1] else s.y
+    spread = np.zeros((s.n, g))
+    spread[np.arange(s.n), s.group] = u
+    coef = f.operator[j] @ spread
+    resid = spread - s.z @ (f.operator @ spread)
+    score = np.zeros((g, g))
+    np.add.at(score, s.group, f.operator[j][:, None] * resid)
     factor = g / (g - 1.0) * (s.n - 1.0) / f.df
+    rng = np.random.default_rng(s.opt.seed)
     out = []
-    for w in draws:
-        y = fitted + w[:, s.group] * u
-        b = y @ f.operator.T
-        resid = y - b @ s.z.T
-        # Row j of the sandwich only: (Z'Z)^-1_j. times the score of each cluster.
-        score = np.stack([resid[:, s.group == c] @ f.operator[j, s.group == c] for c in range(g)], axis=1)
+    for w in (resample.webb if g < WEBB_BELOW else resample.rademacher)(rng, s.opt.draws, g):
+        each = w @ score.T
         with np.errstate(invalid="ignore", divide="ignore"):
-            out.append(b[:, j] / np.sqrt(factor * np.einsum("bg,bg->b", score, score)))
+            out.append(w @ coef / np.sqrt(factor * np.einsum("bg,bg->b", each, each)))
     t = np.concatenate(out)
     return np.where(np.isfinite(t), t, np.inf)

@@ -17,6 +17,7 @@ import pandas as pd
 from ..domain import Excluded, FloatArray, TestResult, Window
 from ..errors import RequestError, UnknownName
 from ..kernel import dist, sandwich
+from ..models._linear import least_squares_residuals
 from ._setup import live_case, window_of
 
 if TYPE_CHECKING:
@@ -255,7 +256,7 @@ def _not_least_squares(case: Case, rows: np.ndarray) -> str:
     models = sorted({ar.model[i] for i in rows})
     if len(models) > 1:
         return f"its events use different models ({', '.join(models)}); choose one"
-    if not ar.fitted[rows].all() or ar.k[rows[0]] == 0:
+    if ar.refit.get(models[0]) is not least_squares_residuals or ar.k[rows[0]] == 0:
         return (
             f"model {models[0]!r} is no least-squares regression that carries all its coefficients into the window, so day "
             "dummies do not reproduce its abnormal returns; use model='market', 'mean', or a factor model"

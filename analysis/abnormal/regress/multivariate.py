@@ -18,6 +18,7 @@ from ..errors import RequestError, UnknownName
 from ..inference._date import DateSystem, _operator, date_system
 from ..inference._window import distinct_dates, estimation_block, window_stats
 from ..kernel import dist
+from ..models._linear import least_squares_residuals
 from ..registry import TESTS
 from ._setup import CannotEstimate, live_case, window_of
 
@@ -422,7 +423,7 @@ def _sur(case: Case, window: Window) -> MultivariateResult:
         raise CannotEstimate(f"needs 2 firms with a whole event window; here: {rows.size}")
     if np.unique(distinct_dates(ar)[rows]).size > 1 or len({case.key[i] for i in rows}) > 1:
         raise CannotEstimate("needs one common event date on one exchange")
-    if not ar.fitted[rows].all() or (ar.k[rows] == 0).any():
+    if any(ar.refit.get(ar.model[i]) is not least_squares_residuals or ar.k[i] == 0 for i in rows):
         raise CannotEstimate("needs models fitted by least squares (market, industry, peers_reg, factor models)")
     use = np.flatnonzero(ar.est[rows][:, estimation_block(ar)].all(axis=0))
     if use.size <= rows.size + int(ar.k[rows].max()):

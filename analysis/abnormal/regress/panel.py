@@ -7,6 +7,7 @@ equal-weighted market (METHODS 5.4).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -215,7 +216,7 @@ def _identified(panel: Frame) -> None:
         )
     first = panel.groupby("u")["g"].first()
     start = panel.groupby("u")["t"].min()
-    if ((first > 0) & (first <= start)).all():
+    if (first[first > 0] <= start[first > 0]).all():
         raise CannotEstimate("no treated unit has a row before its treatment")
 
 
@@ -247,12 +248,16 @@ def _estimated(panel: Frame, estimator: str, covariates: Sequence[str], window: 
     clusters = panel["c"].nunique()
     df = float(clusters - 1)
     try:
-        if estimator == "lpdid":
-            fit = pyfixest.lpdid(panel, "y", "u", "t", "g", vcov={"CRV1": "c"}, att=True, xfml=xfml)
-        else:
-            fit = pyfixest.event_study(panel, "y", "u", "t", "g", xfml=xfml, cluster="c", estimator=estimator, att=True)
-        tidy = fit.tidy()
-        effects, leads_p = _leads_and_lags(pyfixest, panel, xfml, window, level, df)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # notices of pyfixest and pandas to each other
+            if estimator == "lpdid":
+                fit = pyfixest.lpdid(panel, "y", "u", "t", "g", vcov={"CRV1": "c"}, att=True, xfml=xfml)
+            else:
+                fit = pyfixest.event_study(
+                    panel, "y", "u", "t", "g", xfml=xfml, cluster="c", estimator=estimator, att=True
+                )
+            tidy = fit.tidy()
+            effects, leads_p = _leads_and_lags(pyfixest, panel, xfml, window, level, df)
     except (ValueError, KeyError, np.linalg.LinAlgError, AssertionError) as error:
         raise CannotEstimate(
             f"pyfixest cannot estimate this panel: {str(error).splitlines()[0] if str(error) else error!r}"

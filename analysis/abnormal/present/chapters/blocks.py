@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import RequestError
 from ...result import StudyResult
+from ..console import listed
 from ..tables import Table
 from ..theme import figure_bytes
 
@@ -24,9 +25,10 @@ _BREAKS = re.compile(r"([-_./=&?+,:;@])(?=[^\s​])")
 
 @dataclass(slots=True)
 class Pages:
-    """What a report is made of while it is written: the result, and the figures drawn so far, as SVG by their id."""
+    """What a report is made of while it is written: the result, answers handed over beside it, figures drawn so far (SVG)."""
 
     result: StudyResult
+    extras: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, str] = field(default_factory=dict)
 
     def draw(self, name: str, plot: Callable[..., Axes], **options: Any) -> bool:
@@ -52,7 +54,7 @@ class Chapter:
         return {"title": self.title, "blocks": list(self.blocks)}
 
 
-def chapter(title: str, *blocks: Block | None | Sequence[Block | None]) -> Chapter:
+def chapter(title: str, *blocks: Block | Sequence[Block | None] | None) -> Chapter:
     """A chapter of the blocks that are there."""
     flat: list[Block] = []
     for block in blocks:
@@ -67,6 +69,12 @@ def chapter(title: str, *blocks: Block | None | Sequence[Block | None]) -> Chapt
 def para(text: str) -> Block | None:
     """A paragraph; none where there is nothing to say."""
     return {"type": "p", "text": minus(text)} if text else None
+
+
+def see(text: str, *blocks: Block | None) -> Block | None:
+    """A paragraph that ends by pointing to figures and tables, those that are there."""
+    names = [f"{{@{b['id']}}}" for b in blocks if b is not None]
+    return para(f"{text} See {listed(names)}.".strip() if names else text)
 
 
 def heading(text: str) -> Block:
@@ -105,6 +113,7 @@ def table(
     """
     if not made.rows:
         return None
+    made = _without_empty(made)
     left = len(made.rows) - most
     notes = list(made.notes)
     if left > 0:
@@ -117,6 +126,13 @@ def table(
         "align": [c.align for c in made.columns], "grow": [shares.get(c.key, 0) for c in made.columns], "rows": rows,
         "tones": list(tones)[: len(rows)] or [""] * len(rows), "notes": [minus(n) for n in notes],
     }  # fmt: skip
+
+
+def _without_empty(made: Table) -> Table:
+    """The table without columns that say nothing in any row."""
+    kept = [j for j in range(len(made.columns)) if any(row[j] not in ("", None) for row in made.rows)]
+    columns, rows = tuple(made.columns[j] for j in kept), tuple(tuple(row[j] for j in kept) for row in made.rows)
+    return Table(made.title, columns, rows, made.notes)
 
 
 # ------------------------------------------------------------------------------------------------ words
@@ -137,7 +153,7 @@ def soft(text: str) -> str:
     """Places where a long name or address may be broken: after its own marks, and inside very long runs."""
 
     def opened(found: re.Match[str]) -> str:
-        pieces = _BREAKS.sub("\\1​", found[0])
-        return re.sub(r"[^​]{24}(?=[^​])", "\\g<0>​", pieces)
+        pieces = _BREAKS.sub("\\1\u200b", found[0])
+        return re.sub(r"[^​]{24}(?=[^​])", "\\g<0>\u200b", pieces)
 
     return _LONG.sub(opened, text)

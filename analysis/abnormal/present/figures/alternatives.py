@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 LISTED = 16  # specifications up to here are named line by line, above it they are a curve over a grid of choices
 CHOICES = ("model", "estimation", "window", "returns", "benchmark")
-FIRMS = 40
-ROW = 0.24  # inches a line of a list needs
+FIRMS, NAME = 40, 44  # pairs drawn; columns of a name
+ROW, LINE, CURVE = 0.24, 0.14, 2.4  # inches of a line of a list, a line of the grid, and a curve
 
 
 def specs(
@@ -52,7 +52,7 @@ def specs(
     if data.empty:
         raise RequestError("plot.specs: no specification could be estimated")
     if ax is None:
-        ax = _room_for(len(data))
+        ax = _room_for(data)
     if len(data) <= LISTED:
         _listed(result, ax, data)
     else:
@@ -78,10 +78,14 @@ def _specifications(result: StudyResult, frame: Any) -> pd.DataFrame:
     return frame
 
 
-def _room_for(n: int) -> Axes:
+def _room_for(data: pd.DataFrame) -> Axes:
+    """An axis with room for the names beside a list, or for the grid beneath a curve."""
+    n = len(data)
     if n <= LISTED:
-        return theme.new_axis(height=0.85 + ROW * n, fixed=False)
-    return theme.new_axis(height=4.6, fixed=False)
+        return theme.new_axis(height=0.9 + ROW * n, left=theme.label_room(_names(data)), right=0.6)
+    rows = _choice_rows(data)
+    words = theme.label_room((_choice_name(c, v) for c, v, _ in rows), 7)
+    return theme.new_axis(height=CURVE + 0.5 + LINE * len(rows), left=max(words, 0.72), bottom=0.16 + LINE * len(rows))
 
 
 def _colours(result: StudyResult, data: pd.DataFrame) -> list[str]:
@@ -100,13 +104,19 @@ def _listed(result: StudyResult, ax: Axes, data: pd.DataFrame) -> None:
     ax.hlines(y, data["ci_low"], data["ci_high"], color=[INK if k else ESTIMATE for k in own], lw=1.4, zorder=2)
     ax.scatter(data["estimate"], y, s=[46 if k else 30 for k in own], c=_colours(result, data),
                edgecolors=[INK if k else ESTIMATE for k in own], marker="o", lw=1.2, zorder=3)  # fmt: skip
-    names = [
-        f"{console.clip(str(s), 46)}{'  (study)' if k and s != 'as specified' else ''}"
-        for s, k in zip(data["spec"], own)
-    ]
-    ax.set_yticks(y, names)
+    ax.set_yticks(y, _names(data))
     marks.values_at_right(ax, y, [signed(console.percent(v)) for v in data["estimate"]])
     _horizontal(ax, len(data), result)
+
+
+def _names(data: pd.DataFrame) -> list[str]:
+    """Names of the specifications, the study's own marked."""
+    rows = _choice_rows(data)
+    told = [str(s) for s in data["spec"]]
+    if rows:  # only what they differ by
+        told = [", ".join(value for _, value, members in rows if k in members) for k in range(len(data))]
+    own = ["  (study)" if k and s != "as specified" else "" for s, k in zip(told, _own(data))]
+    return [f"{marks.clip(s, 46)}{mark}" for s, mark in zip(told, own)]
 
 
 def _horizontal(ax: Axes, rows: int, result: StudyResult) -> None:
@@ -149,19 +159,21 @@ def _grid(ax: Axes, data: pd.DataFrame) -> None:
     rows = _choice_rows(data)
     if not rows:
         return
-    height = min(1.4, 0.075 * len(rows) + 0.08)
+    height = LINE * len(rows) / CURVE
     beneath = ax.inset_axes((0, -height - 0.03, 1, height))
     for k, (_, _, members) in enumerate(rows):
         beneath.plot(members, [k] * len(members), ls="", marker="|", ms=5, mew=0.9, color=INK)
-    beneath.set_yticks(
-        range(len(rows)), [f"{choice}: {console.clip(value, 30)}" for choice, value, _ in rows], fontsize=7
-    )
+    beneath.set_yticks(range(len(rows)), [_choice_name(choice, value) for choice, value, _ in rows], fontsize=7)
     beneath.set_ylim(len(rows) - 0.4, -0.6)
     beneath.set_xlim(ax.get_xlim())
     beneath.set_xticks([])
     beneath.grid(True, axis="y")
     for side in beneath.spines.values():
         side.set_visible(False)
+
+
+def _choice_name(choice: str, value: str) -> str:
+    return f"{choice}: {marks.clip(value, 30)}"
 
 
 def _choice_rows(data: pd.DataFrame) -> list[tuple[str, str, list[int]]]:
@@ -213,9 +225,9 @@ def forest(
     known = len(mean) > 0 and console.is_number(mean["ci_low"].iloc[0])
     drawn = mean.iloc[0] if known and marks.averaged(result) else None
     if ax is None:
-        ax = theme.new_axis(
-            height=0.95 + (ROW if len(rows) <= 20 else 0.17) * (len(rows) + (drawn is not None)), fixed=False
-        )
+        lines, words = len(rows) + (drawn is not None), [*(marks.clip(n, NAME) for n in rows["name"]), "average of 000"]
+        each, size = (ROW, 8.5) if len(rows) <= 20 else (0.17, 7.0)
+        ax = theme.new_axis(height=0.95 + each * lines, left=theme.label_room(words, size), right=0.6)
     _firms(ax, rows, by, 1 if drawn is not None else 0)
     if drawn is not None:
         _average(ax, drawn, len(result.pairs))
@@ -243,7 +255,7 @@ def _firms(ax: Axes, rows: pd.DataFrame, by: str, first: int) -> None:
         mark, at = SERIES[k % len(SERIES)], (rows["group"] == group).to_numpy()
         ax.hlines(y[at], rows["ci_low"][at], rows["ci_high"][at], color=mark.color, lw=1.2, zorder=2)
         ax.plot(rows["car"][at], y[at], ls="", marker=mark.marker, color=mark.color, ms=5, label=group, zorder=3)
-    ax.set_yticks(y, [console.clip(n, 44) for n in rows["name"]], fontsize=8.5 if len(rows) <= 20 else 7)
+    ax.set_yticks(y, [marks.clip(n, NAME) for n in rows["name"]], fontsize=8.5 if len(rows) <= 20 else 7)
     marks.values_at_right(ax, y, [signed(console.percent(v)) for v in rows["car"]], small=len(rows) > 20)
     if by:
         ax.legend(title=by.replace("_", " "), loc="lower right")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST = 18
-ROW = 0.21
+ROW, TITLE = 0.21, 78  # inches a line needs; columns of a title
 
 
 def timeline(result: StudyResult, ax: Axes | None, *, pair: int | str | None = None, title: str | None = None) -> Axes:
@@ -31,7 +31,8 @@ def timeline(result: StudyResult, ax: Axes | None, *, pair: int | str | None = N
         [*shown, _itself(result, own)], key=lambda r: (r["distance"], not r.get("own", False), str(r["title"]))
     )
     if ax is None:
-        ax = theme.new_axis(height=0.9 + ROW * len(rows), fixed=False)
+        words = theme.label_room((marks.clip(str(r["title"]), TITLE) for r in rows), 7.5)
+        ax = theme.new_axis(height=0.9 + ROW * len(rows), left=0.15, right=min(words + 0.1, 4.4))
     for y, row in enumerate(reversed(rows)):
         _one(ax, y, row)
     _frame(result, ax, rows, len(near) - len(shown), far)
@@ -62,7 +63,7 @@ def _one(ax: Axes, y: int, row: dict[str, Any]) -> None:
     ax.plot([row["distance"]], [y], ls="", marker=marker, ms=6.5 if own else 5, mec=color, mew=1.1,
             color="white" if story else color, zorder=3, clip_on=False)  # fmt: skip
     ax.annotate(
-        console.clip(str(row["title"]), 78), (1.0, y), xycoords=("axes fraction", "data"), xytext=(8, 0),
+        marks.clip(str(row["title"]), TITLE), (1.0, y), xycoords=("axes fraction", "data"), xytext=(8, 0),
         textcoords="offset points", va="center", fontsize=7.5, color=EVENT if own else INK, annotation_clip=False,
     )  # fmt: skip
 

@@ -38,6 +38,8 @@ def intraday(
     RequestError
         There is no such frame: says what to run.
     """
+    if frame is None and len(result.intraday):
+        frame, event_bar = _of_session(result)
     data = marks.given_frame(
         frame, "intraday", ("time", "path", "pattern", "jump"),
         'a study with freq="5m" (or another bar length) and the test same_clock',
@@ -58,6 +60,16 @@ def intraday(
     marks.note(ax, "grey: usual size of a bar at that time" + ("; diamonds: jump bars" if jump.any() else ""))
     marks.title(ax, title, "Inside the session")
     return ax
+
+
+def _of_session(result: StudyResult) -> tuple[pd.DataFrame, int | None]:
+    """Bars of the first pair's event session, and which of them is the event bar."""
+    bars = result.intraday
+    first = result.pairs.iloc[0]
+    mine = (bars["event_id"] == first["event_id"]) & (bars["ticker"] == first["ticker"]) & (bars["kind"] == "bar")
+    shown = bars[mine & (bars["session"] == first["session"])].reset_index(drop=True)
+    at = np.flatnonzero(shown["offset"] == 0)
+    return shown.assign(time=shown["clock"]), int(at[0]) if at.size else None
 
 
 def _clock(ax: Axes, times: list[Any]) -> None:

@@ -52,8 +52,8 @@ def pair_names(result: StudyResult) -> list[str]:
     if len(set(tickers)) == len(tickers):
         return tickers
     if len(set(events)) == len(events) and len(set(tickers)) == 1:
-        return [console.clip(e, 34) for e in events]
-    return [f"{t}, {console.clip(e, 28)}" for t, e in zip(tickers, events)]
+        return [clip(e, 34) for e in events]
+    return [f"{t}, {clip(e, 28)}" for t, e in zip(tickers, events)]
 
 
 def one_session(result: StudyResult) -> str:
@@ -69,6 +69,11 @@ def averaged(result: StudyResult) -> bool:
     """Whether an average of the pairs tells more than the pairs: one date, or enough of them."""
     n = len(result.pairs)
     return n > 1 and (bool(one_session(result)) or n >= AVERAGED)
+
+
+def clip(text: str, width: int) -> str:
+    """A text cut to a width; three full stops, for the ellipsis of a Chinese font stands in mid-air."""
+    return console.clip(text, width).replace("…", "...")
 
 
 def windowed(frame: pd.DataFrame, window: tuple[int, int]) -> pd.DataFrame:

@@ -39,7 +39,7 @@ def fit(
     waist = result._live("plot.fit").ar
     has_market = waist.market is not None
     if ax is None and part is None and has_market:
-        left, right = theme.new_axes(2, height=2.9, width_ratios=(1, 1.25))
+        left, right = theme.new_axes(2, height=2.9, ratios=(1, 1.25), gap=0.8)
         _scatter(result, left, i)
         _residuals(result, right, i)
         marks.title(left, title, f"Estimation of {result.pairs['ticker'].iloc[i]}")
@@ -144,7 +144,7 @@ def scatter(
     if labels or (labels is None and have.sum() <= 25):
         for text, a, b in zip(np.array(marks.pair_names(result))[have], across[have], car[have]):
             ax.annotate(
-                console.clip(text, 24), (a, b), xytext=(4, 3), textcoords="offset points", fontsize=7.5, color=MUTED
+                marks.clip(text, 24), (a, b), xytext=(4, 3), textcoords="offset points", fontsize=7.5, color=MUTED
             )
     ax.margins(x=0.12)
     percent_axis(ax.yaxis)

@@ -191,8 +191,8 @@ def jump(result: StudyResult, ax: Axes | None, *, pair: int | str | None = None,
         if not days:
             raise RequestError(f"plot.jump: {wanted['ticker']} has no open, high and low for that day")
     if ax is not None or len(days) == 1:
-        return _waterfall(theme.new_axis(fixed=False) if ax is None else ax, days[0], title)
-    axes = theme.new_axes(min(len(days), SIDE_BY_SIDE), height=3.0)
+        return _waterfall(theme.new_axis(bottom=0.56) if ax is None else ax, days[0], title)
+    axes = theme.new_axes(min(len(days), SIDE_BY_SIDE), height=3.0, bottom=0.34, gap=0.6)
     for one, row in zip(axes, days):
         _waterfall(one, row, str(row["ticker"]) if title is None else title, narrow=True)
         one.set_ylabel("Log return" if one is axes[0] else "")

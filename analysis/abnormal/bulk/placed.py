@@ -1,0 +1,123 @@
+"""Day 0 of every row on the panel's own dates, by the rules of one pair applied to whole columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..domain import BoolArray, DateArray, Excluded, IntArray, Tape
+from ..inputs.calendars import panel_calendar
+from ..placing import SAME_SESSION
+from .asked import Rows
+
+Why = Callable[[int], tuple[str, str]]
+
+
+@dataclass(slots=True, eq=False)
+class Placed:
+    """Rows that have a day 0: their place in `rows`, their unit and tape column (n,), whether the date moved there (n,).
+
+    flags: what a reader should know of single pairs, by place in `rows`. excluded: the rows that have none.
+    """
+
+    rows: Rows
+    place: IntArray
+    unit: IntArray
+    day0: IntArray
+    moved: BoolArray
+    flags: dict[int, list[str]] = field(default_factory=dict)
+    excluded: list[Excluded] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return int(self.place.size)
+
+    def keep(self, stay: BoolArray) -> None:
+        """Go on with some of the rows."""
+        self.place, self.unit, self.day0, self.moved = (
+            a[stay] for a in (self.place, self.unit, self.day0, self.moved)
+        )
+
+    def leave_out(self, gone: BoolArray, stage: str, why: Why) -> None:
+        """Exclude rows, each with its reason and remedy."""
+        for i in np.flatnonzero(gone):
+            self.excluded.append(self.exclusion(int(i), stage, *why(int(i))))
+        self.keep(~gone)
+
+    def exclusion(self, i: int, stage: str, reason: str, remedy: str = "") -> Excluded:
+        """The exclusion of the i-th of the rows that are left."""
+        at = int(self.place[i])
+        ticker, event = self.rows.names[self.unit[i]], self.rows.event_id(at)
+        return Excluded(stage, f"{ticker} at {event}", reason, remedy, event, ticker)
+
+
+def place(rows: Rows, tape: Tape, problem: Callable[[str], str], halt: str) -> Placed:
+    """Day 0 of every row: its date, else the next session; moved on to the resumption where the share was halted."""
+    time = tape.time
+    out = Placed(rows, np.arange(rows.size), rows.code, np.empty(rows.size, np.int64), np.empty(rows.size, bool))
+    day = rows.day
+    calendar = panel_calendar(time)
+    outside = (day < time[0]) | (day > time[-1])
+    out.leave_out(outside, "sessions", lambda i: (str(calendar.outside(day[out.place[i]])), ""))
+    out.day0 = np.searchsorted(time, day[out.place])
+    out.moved = time[out.day0] != day[out.place]
+    known = [problem(t) for t in rows.names]
+    bad = np.array([bool(w) for w in known])
+    if bad.any():
+        out.leave_out(bad[out.unit], "benchmark", lambda i: (known[out.unit[i]], "choose another benchmark"))
+    _on_prices(out, tape)
+    if halt == "shift":
+        _resumed(out, tape)
+    _one_a_session(out, time)
+    return out
+
+
+def _on_prices(out: Placed, tape: Tape) -> None:
+    """Leave out rows before the first or after the last price of their share."""
+    names, time = out.rows.names, tape.time
+    traded = np.isfinite(tape.event_y)
+    any_, first = traded.any(axis=1), np.maximum(traded.argmax(axis=1) - 1, 0)
+    last = time.size - 1 - traded[:, ::-1].argmax(axis=1)
+
+    def fetch(i: int) -> str:
+        return f"abnormal fetch {names[out.unit[i]]}"
+
+    out.leave_out(
+        ~any_[out.unit], "prices", lambda i: (f"no return of {names[out.unit[i]]} at all", f"abnormal audit, or {fetch(i)}")
+    )
+    early = out.day0 < first[out.unit]
+    out.leave_out(early, "prices", lambda i: (f"event before listing: first session {time[first[out.unit[i]]]}", ""))
+    late = out.day0 > last[out.unit]
+    out.leave_out(
+        late, "prices", lambda i: (f"event after the last price: last session {time[last[out.unit[i]]]}", fetch(i))
+    )
+
+
+def _resumed(out: Placed, tape: Tape) -> None:
+    """Move day 0 of halted shares to the session on which they traded again."""
+    for i in np.flatnonzero(~np.isfinite(tape.event_y[out.unit, out.day0])):
+        row = int(out.day0[i])
+        later = row + int(np.argmax(np.isfinite(tape.event_y[out.unit[i], row:])))
+        text = f"halted on {tape.time[row]}: day 0 moved to the resumption on {tape.time[later]}"
+        out.flags.setdefault(int(out.place[i]), []).append(text)
+        out.day0[i] = later
+
+
+def _one_a_session(out: Placed, time: DateArray) -> None:
+    """Several events of one share in one session are one return: the first stays."""
+    key = out.unit * time.size + out.day0
+    _, first, group = np.unique(key, return_index=True, return_inverse=True)
+    if first.size == key.size:
+        return
+    owner = first[group]
+
+    def why(i: int) -> tuple[str, str]:
+        own, day = out.rows.event_id(int(out.place[owner[i]])), time[out.day0[i]]
+        return (
+            f"the same session ({day}) of the same share as {own}: one return, one verdict that names both",
+            "study it alone",
+        )
+
+    out.leave_out(owner != np.arange(owner.size), SAME_SESSION, why)

@@ -1,0 +1,44 @@
+"""Page one: question, verdict, headline, one figure, and what speaks against it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import console, prose, theme
+from .blocks import Pages, minus
+
+WIDTH, HEIGHT = 6.3, 4.2  # inches of the figure; the template makes it smaller where the words need the room
+
+
+def front(pages: Pages) -> dict[str, Any]:
+    """Everything on page one."""
+    result, verdict = pages.result, pages.result.verdict
+    return {
+        "kicker": prose.kicker(result), "question": result.question,
+        "label": verdict.label[:1].upper() + verdict.label[1:], "tone": prose.TONES.get(verdict.label, "noise"),
+        "sentence": minus(verdict.sentence),
+        "cells": [{k: minus(v) if isinstance(v, str) else v for k, v in c.items()} for c in prose.cells(result)],
+        "figure": _figure(pages), "against_head": prose.against_head(result),
+        "against": [minus(a) for a in prose.against(result)],
+    }  # fmt: skip
+
+
+def _figure(pages: Pages) -> dict[str, str]:
+    """The cumulative path, with what its band and its zero are."""
+    result = pages.result
+    with theme.styled():
+        axis = theme.new_axis(WIDTH, HEIGHT, top=0.1)
+    if not pages.draw("front", result.plot.car, ax=axis):
+        return {}
+    level = f"{100 * (1 - result.spec.level):g}%"
+    start = result.headline[0]
+    who = "each pair" if len(result.pairs) > 1 and "average" not in axis.get_label() else ""
+    what = f"Cumulative abnormal return{' of ' + who if who else ''} with its {level} band"
+    zero = f"zero at the close before session {start}"
+    window = console.window(*result.headline)
+    return {
+        "caption": minus(
+            f"{what}; {zero}, so that it ends the headline window {window} (shaded) at the headline estimate."
+        ),
+        "alt": f"Line chart: {what}, {zero}.",
+    }
