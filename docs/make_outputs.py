@@ -28,8 +28,11 @@ from typing import Any
 
 DOCS = Path(__file__).resolve().parent
 FOLDERS = ("tutorial", "how-to", "why", "reference")
+SHOWN_FOLDER = "/home/you/study"  # in the place of the folder an example ran in
 SETTINGS = {"COLUMNS": "100", "NO_COLOR": "1", "MPLBACKEND": "Agg"}
-FENCE = re.compile(r"(?:^<!-- (?P<mark>[^\n]*?) -->\n)?^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"(?:^<!-- (?P<mark>[^\n]*?) -->\n)?^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def blocks(text: str) -> Iterator[Block]:
 def run_page(text: str, folder: Path) -> str:
     """The page with the outputs its examples have now; `folder` is empty and becomes the working folder."""
     names: dict[str, Any] = {"__name__": "__main__"}
-    printed, said, kept = "", [], 0
+    printed, said, kept = "", list[str](), 0
     with _inside(folder):
         for block in blocks(text):
             new = block.body
@@ -100,7 +103,7 @@ def run_page(text: str, folder: Path) -> str:
                 new = _console(block)
             said += [text[kept : block.start], new]
             kept = block.end
-    return "".join(said) + text[kept:]
+    return "".join(said).replace(str(folder), SHOWN_FOLDER) + text[kept:]
 
 
 @contextlib.contextmanager

@@ -165,7 +165,7 @@ def _blocks(placed: Sequence[Placed], recordings: Mapping[str, BarRecording], da
     """Pairs of one exchange, so many at a time that their cells fit the block."""
     out = []
     for key in dict.fromkeys(x.key for x in placed):
-        mine = [x for x in placed if x.key == key]
+        mine = sorted((x for x in placed if x.key == key), key=lambda x: x.pair.ticker)  # returns are made once a share
         step = max(1, BLOCK // (days * recordings[key].grid.slots))
         out += [mine[k : k + step] for k in range(0, len(mine), step)]
     return out

@@ -73,7 +73,8 @@ def estimated(
     fit = _modelled(block, grid, cells, est & inside, halted, rel, spec)
     sign = np.array([x.pair.link.sign if spec.align else 1 for x in block], float)[:, None, None]
     ar, r = fit.ar.reshape(cells.r.shape) * sign, cells.r * sign
-    scales = standardised(ar, r, est, grid.is_bar, halted, spec.options)
+    scales = standardised(ar, est, grid.is_bar, halted, spec.options)
+    raw = raw_pattern(r, est, grid.is_bar, halted, spec.options)
     out: list[tuple[PairBars, Fit] | Excluded] = []
     for i, x in enumerate(block):
         if fit.reason and fit.reason[i]:
@@ -84,7 +85,7 @@ def estimated(
             out.append(left_out(x.pair, "events", why, "state a sign in the event"))
             continue
         share = rec.shares[x.pair.ticker]
-        bars = _pair_bars(x, share, rows[i], inside[i], r[i], ar[i], halted[i], est[i], rel, scales, i, spec)
+        bars = _pair_bars(x, share, rows[i], inside[i], r[i], ar[i], halted[i], est[i], rel, scales, raw[i], i, spec)
         coef = {name: float(fit.coef[i, j]) for j, name in enumerate(fit.coef_names)}
         flags = (*_cut_flags(est[i], spec, rel), *thin[i], *_pair_flags(bars, windows))
         if not rec.basket[x.pair.ticker]:
@@ -232,43 +233,57 @@ def _remedy(spec: StudySpec) -> str:
 
 
 class Scales(NamedTuple):
-    """sigma (E,) of a usual bar, pattern f (E, J) of abnormal returns and raw (E, J) of returns, closure (E, C), reason."""
+    """sigma (E,) of a usual bar, pattern f (E, J), size of a closure (E, C), and why there is no pattern (E,)."""
 
     sigma: FloatArray
     f: FloatArray
-    raw: FloatArray
     closure: FloatArray
     reason: tuple[str, ...]
 
 
 def standardised(
-    ar: FloatArray, r: FloatArray, est: BoolArray, is_bar: BoolArray, halted: BoolArray, options: Mapping[str, Any]
+    ar: FloatArray, est: BoolArray, is_bar: BoolArray, halted: BoolArray, options: Mapping[str, Any]
 ) -> Scales:
     """The daily pattern and the day's level before the event, from the estimation sessions (E, D, S) of abnormal returns.
 
     options: pattern "rms" or "wsd"; level "rv20" (root of the mean realised variance of the last 20 sessions a bar) or
     "har"; pattern_sessions, how many sessions a pattern needs.
     """
-    pattern = _word(options, "pattern", ("rms", "wsd"))
     level = _word(options, "level", ("rv20", "har"))
-    least = int(options.get("pattern_sessions", LEAST_SESSIONS))
-    shape = {"rms": realized.diurnal_rms, "wsd": realized.diurnal_wsd}[pattern]
-    use = est[:, :, None] & ~halted[:, :, is_bar]
-    bars = np.where(use, ar[:, :, is_bar], np.nan)
-    found = shape(bars, min_sessions=least)
-    raw = shape(np.where(use, r[:, :, is_bar], np.nan), min_sessions=least)
-    seen = np.isfinite(bars)
-    rv = np.where(seen.any(axis=2), np.where(seen, bars, 0.0).__pow__(2).sum(axis=2), np.nan)
+    bars = _estimation_bars(ar, est, is_bar, halted)
+    found = _shape(bars, options)
+    there = np.isfinite(bars)
+    size = np.where(there, bars, 0.0)
+    rv = np.where(there.any(axis=2), np.einsum("eds,eds->ed", size, size), np.nan)
+    rv = np.take_along_axis(rv, np.argsort(np.isfinite(rv), axis=1, kind="stable"), axis=1)  # absent sessions first
     j = int(is_bar.sum())
-    if level == "har":
-        sigma = np.sqrt(np.atleast_1d(realized.har_forecast(rv).forecast) / j)
-    else:
-        sigma = np.array([float(realized.day_sigma(row[np.isfinite(row)], j)) for row in rv])
+    sigma = np.sqrt(realized.har_forecast(rv).forecast / j) if level == "har" else realized.day_sigma(rv, j)
     closed = np.where(est[:, :, None], ar[:, :, ~is_bar], np.nan)
     there = np.isfinite(closed)
     with np.errstate(invalid="ignore", divide="ignore"):
         closure = np.sqrt((np.where(there, closed, 0.0) ** 2).sum(axis=1) / there.sum(axis=1))
-    return Scales(sigma, found.f, raw.f, closure, tuple(str(w) for w in np.atleast_1d(found.reason)))
+    reason = tuple(str(w) for w in np.atleast_1d(found.reason))
+    return Scales(np.atleast_1d(sigma), found.f[:, is_bar], closure, reason)
+
+
+def raw_pattern(
+    r: FloatArray, est: BoolArray, is_bar: BoolArray, halted: BoolArray, options: Mapping[str, Any]
+) -> FloatArray:
+    """The daily pattern (E, J) of the returns themselves, for tests of jumps in the price."""
+    return _shape(_estimation_bars(r, est, is_bar, halted), options).f[:, is_bar]
+
+
+def _estimation_bars(values: FloatArray, est: BoolArray, is_bar: BoolArray, halted: BoolArray) -> FloatArray:
+    """Bars of the estimation sessions and the ones between them, NaN elsewhere and over halts."""
+    days = np.flatnonzero(est.any(axis=0))
+    cut = slice(int(days[0]), int(days[-1]) + 1) if days.size else slice(0, 0)
+    return np.where(est[:, cut, None] & is_bar & ~halted[:, cut], values[:, cut], np.nan)
+
+
+def _shape(bars: FloatArray, options: Mapping[str, Any]) -> realized.Diurnal:
+    pattern = _word(options, "pattern", ("rms", "wsd"))
+    least = int(options.get("pattern_sessions", LEAST_SESSIONS))
+    return {"rms": realized.diurnal_rms, "wsd": realized.diurnal_wsd}[pattern](bars, min_sessions=least)
 
 
 def _word(options: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> str:
@@ -280,7 +295,7 @@ def _word(options: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> str
 
 def _pair_bars(
     x: Placed, share: SlotBars, rows: IntArray, inside: BoolArray, r: FloatArray, ar: FloatArray, halted: BoolArray,
-    est: BoolArray, rel: IntArray, scales: Scales, i: int, spec: StudySpec,
+    est: BoolArray, rel: IntArray, scales: Scales, raw: FloatArray, i: int, spec: StudySpec,
 ) -> PairBars:  # fmt: skip
     grid = share.grid
     s = grid.slots
@@ -290,7 +305,7 @@ def _pair_bars(
     own = int(grid.place[x.bar]) % s + event * s
     scale, f = np.full(s, np.nan), np.full(s, np.nan)
     scale[grid.is_bar], scale[~grid.is_bar] = scales.sigma[i] * scales.f[i], scales.closure[i]
-    f[grid.is_bar] = scales.raw[i]
+    f[grid.is_bar] = raw
     volume = share.cells(share.volume)[rows]
     volume[~inside] = np.nan
     window = spec.options.get("lm_window")
@@ -361,7 +376,7 @@ def waist(
         with np.errstate(invalid="ignore", divide="ignore"):
             noise[i, have] = summed(variance, first, b) / f.sigma**2
         dates[i, have] = bar_times(b, x, recordings, offsets[have])
-    sigma = np.array([f.sigma for f in fits])
+    sigma = np.array([np.nan if b.why_no_pattern else f.sigma for b, f in zip(bars, fits)])
     coef = np.array([[f.coef.get(k, np.nan) for k in names] for f in fits]).reshape(e, len(names))
     m = np.array([f.sessions for f in fits], np.int64)
     return AbnormalReturns(

@@ -6,7 +6,7 @@ test is asked. Size that is not the nominal one is said beside the power it buys
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,10 +29,15 @@ from .spec import StudySpec
 
 BATCHED_MODELS = ("market", "market_zero_alpha", "market_adjusted", "mean")
 RESAMPLING = ("sign_flip", "wild", "hein_westfall", "lbt_bootstrap", "placebo_joint", "romano_wolf")
+NEEDS_SERIES = ("portfolio_placebo",)  # tests that estimate again at other dates
+SIMULATED = ("cross", "date", "adjust")
+OF_RESIDUALS = ("correlation", "rbar_w")  # kept values that an added effect does not touch
+TRIES = 200  # attempts to place a date away from the others
 FULL_DRAWS = 199
 CHUNK = 250  # draws estimated together: bounds the memory
 QUIET = 10  # sessions around an event that are left out
 FEW_DATES = 20
+FEW_DRAWS = 200  # fewer different draws than these are said
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +105,35 @@ def power_of(
     wanted = request.spec.power
     chosen = np.array(wanted.effects if effects is None else effects, float)
     count = wanted.draws if draws is None else draws
+    if not chosen.size or not np.isfinite(chosen).all() or count < 1:
+        raise RequestError(
+            f"effects {chosen.tolist()}, draws {count}: give decimal returns such as 0.02 and one draw or more"
+        )
     design = design_of(case, case.headline)
     panel = _panel(case)
     rng = np.random.default_rng(request.spec.seed)
-    if design.dates == 1 and set(case.ar.model) <= set(BATCHED_MODELS) and not full:
-        rates, notes = _one_date(case, design, panel, chosen, count, rng, progress)
+    tests = _batched_tests(case, design)
+    if tests and not full:
+        found = _batched(case, panel, tests, chosen, count, rng, progress)
     else:
-        rates, notes = _generic(case, design, panel, chosen, count, rng, full, progress)
-    return _table(case, design, panel, rates, chosen, count, notes)
+        found = _generic(case, design, panel, chosen, count, rng, full, progress)
+    return _table(case, design, panel, found, chosen, count)
+
+
+def _batched_tests(case: Case, design: Design) -> Mapping[str, batched.Test]:
+    """The tests that can be asked of many draws at once; none where the study needs the registered ones."""
+    asked = case.spec.power.tests
+    own = set(case.ar.model)
+    fits = len(own) == 1 and own <= set(BATCHED_MODELS) and case.spec.alternative == "two-sided"
+    if not fits or not (design.dates == 1 or design.disjoint):
+        return {}
+    if design.dates == 1:
+        known = batched.SINGLE if case.size == 1 else batched.ONE_DATE
+    else:
+        known = batched.MANY_DATES
+    if isinstance(asked, str):
+        return known
+    return {t: known[t] for t in asked} if set(asked) <= set(known) else {}
 
 
 # ------------------------------------------------------------------------------------------------ the panel
@@ -192,54 +218,124 @@ def _complete(tape: Tape, rows: IntArray, estimation: Window, window: Window) ->
     return (all_of(est, *estimation) & all_of(have, *window))[rows]
 
 
-# ------------------------------------------------------------------------------------------------ one date, batched
+# ------------------------------------------------------------------------------------------------ batched
 
 
-def _one_date(
-    case: Case, design: Design, panel: _Panel, effects: FloatArray, count: int, rng: np.random.Generator,
-    progress: Progress | None,
-) -> tuple[dict[str, FloatArray], list[str]]:  # fmt: skip
-    """Rejection rates of the batched battery: all firms of a draw share one date."""
-    n = case.size
-    common = [np.flatnonzero(panel.good[:, t]) for t in range(panel.tape.time.size)]
-    dates = np.array([t for t, firms in enumerate(common) if firms.size >= n], np.int64)
-    if not dates.size:
-        raise RequestError(f"no session of the panel has {n} firms with complete windows; power cannot be simulated")
-    tests = batched.SINGLE if n == 1 else batched.ONE_DATE
+def _structure(case: Case) -> IntArray:
+    """(E,) number of each pair's event date, in date order."""
+    days = np.array([case.recording(i).tape.time[case.day0[i]] for i in range(case.size)])
+    return np.unique(days, return_inverse=True)[1].astype(np.int64)
+
+
+def _batched(
+    case: Case, panel: _Panel, tests: Mapping[str, batched.Test], effects: FloatArray, count: int,
+    rng: np.random.Generator, progress: Progress | None,
+) -> _Simulated:  # fmt: skip
+    """Rejection rates of the batched battery on random firms and dates with the study's pattern of shared dates."""
+    structure = _structure(case)
     hits = {name: np.zeros(effects.size) for name in tests}
     usable = {name: np.zeros(effects.size) for name in tests}
+    spots = _Spots(panel, np.bincount(structure), case.headline)
     for start in range(0, count, CHUNK):
         size = min(CHUNK, count - start)
-        when = dates[rng.integers(0, dates.size, size=size)]
-        firms = np.stack([panel.rows[rng.choice(common[t], size=n, replace=False)] for t in when])
-        drawn = _drawn(panel, firms, when, case.headline)
+        places = [spots.draw(structure, rng) for _ in range(size)]
+        drawn = _drawn(
+            panel, np.stack([f for f, _ in places]), np.stack([w for _, w in places]), case.headline, structure
+        )
         for j, effect in enumerate(effects):
             if progress is not None:
                 progress("power", start * effects.size + size * j, count * effects.size)
             moved = drawn.with_effect(np.asarray(effect), max(-case.headline[0], 0))
             for name, test in tests.items():
                 p = test(moved)
-                hits[name][j] += np.sum(p < case.spec.level)
+                hits[name][j] += np.sum(below(p, case.spec.level))
                 usable[name][j] += np.sum(np.isfinite(p))
+    return _Simulated(_rates(hits, usable), spots.notes(panel), len(spots.seen))
+
+
+@dataclass(frozen=True, slots=True)
+class _Simulated:
+    """Rejection rates by test (one for each effect), what to know of them, and how many draws were different ones."""
+
+    rates: dict[str, FloatArray]
+    notes: list[str]
+    different: int
+
+
+def _rates(hits: dict[str, FloatArray], usable: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    """Share of answers that reject; NaN for a test that never answered."""
     with np.errstate(invalid="ignore"):
-        rates = {name: np.where(usable[name] > 0, hits[name] / usable[name], np.nan) for name in tests}
-    return rates, [f"{dates.size} sessions and {len(panel.rows)} shares to draw from"]
+        return {name: np.where(usable[name] > 0, hits[name] / usable[name], np.nan) for name in hits}
 
 
-def _drawn(panel: _Panel, firms: IntArray, when: IntArray, window: Window) -> batched.Draws:
-    """Estimates of draws of firms (D, N) at rows (D,)."""
-    tape = panel.tape
-    est = when[:, None] + np.arange(panel.estimation[0], panel.estimation[1] + 1)
-    event = when[:, None] + np.arange(window[0], window[1] + 1)
-    y = tape.y[firms[:, :, None], est[:, None, :]]
-    event_y = tape.event_y[firms[:, :, None], event[:, None, :]]
+def below(p: Any, level: float) -> Any:
+    """Strictly below the level; p-values by ranks are fractions, so 4/80 is not below .05."""
+    return np.asarray(p) < level - 1e-12
+
+
+class _Spots:
+    """Sessions of the panel with enough complete firms for each date of the study, and draws from them."""
+
+    def __init__(self, panel: _Panel, sizes: IntArray, window: Window) -> None:
+        firms = panel.good.sum(axis=0)
+        self.panel, self.apart, self.crowded = panel, window[1] - window[0] + 1, 0
+        self.seen: set[bytes] = set()
+        self.drawn = 0
+        self.enough = [np.flatnonzero(firms >= size) for size in sizes]
+        self.firms = {int(t): np.flatnonzero(panel.good[:, t]) for t in np.flatnonzero(firms)}
+        short = next((size for size, sessions in zip(sizes, self.enough) if not sessions.size), None)
+        if short is not None:
+            raise RequestError(
+                f"no session of the panel has {short} firms with complete windows; power cannot be simulated. "
+                'More shares to draw from: options={"donors": "panel"}, or a list of tickers'
+            )
+
+    def draw(self, structure: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+        """Random rows of the tape and sessions of every pair; windows of different dates apart where there is room."""
+        unit, row = np.empty(structure.size, np.int64), np.empty(structure.size, np.int64)
+        taken: list[int] = []
+        for g, sessions in enumerate(self.enough):
+            when = self._free(sessions, taken, rng)
+            taken.append(when)
+            of = np.flatnonzero(structure == g)
+            unit[of] = self.panel.rows[rng.choice(self.firms[when], of.size, replace=False)]
+            row[of] = when
+        self.drawn += 1
+        self.seen.add(np.sort(unit * self.panel.tape.time.size + row).tobytes())
+        return unit, row
+
+    def _free(self, sessions: IntArray, taken: Sequence[int], rng: np.random.Generator) -> int:
+        for _ in range(TRIES):
+            when = int(sessions[rng.integers(0, sessions.size)])
+            if all(abs(when - other) >= self.apart for other in taken):
+                return when
+        self.crowded += 1
+        return when
+
+    def notes(self, panel: _Panel) -> list[str]:
+        """What was drawn from, and whether dates had to crowd."""
+        out = [f"{min(s.size for s in self.enough)} sessions and {len(panel.rows)} shares to draw from"]
+        if len(self.seen) < min(FEW_DRAWS, 0.9 * self.drawn):
+            out.append(f"only {len(self.seen)} different draws of firms and dates: the rates are rough")
+        if self.crowded:
+            out.append(
+                f"{self.crowded} dates drawn with windows that meet another's: the panel is short for so many dates"
+            )
+        return out
+
+
+def _drawn(panel: _Panel, firms: IntArray, when: IntArray, window: Window, structure: IntArray) -> batched.Draws:
+    """Estimates of draws of firms (D, N) at rows (D, N)."""
+    tape, one_date = panel.tape, structure.max() == 0
+    est = when[:, :, None] + np.arange(panel.estimation[0], panel.estimation[1] + 1)
+    event = when[:, :, None] + np.arange(window[0], window[1] + 1)
+    y, event_y = tape.y[firms[:, :, None], est], tape.event_y[firms[:, :, None], event]
+    if one_date:  # the benchmark of the first firm serves all: on one date the study's shares have one
+        firms, est, event = firms[:, :1], est[:, :1], event[:, :1]
     if not tape.x.shape[2]:
-        zero = np.zeros(est.shape), np.zeros(event.shape)
-        return batched.estimate(y, zero[0], event_y, zero[1], "mean")
-    # Firms of one draw share the benchmark of the first: on one date the study's shares do.
-    xid = tape.xid[firms[:, 0]]
-    rm, event_rm = tape.x[xid[:, None], est, 0], tape.x[xid[:, None], event, 0]
-    return batched.estimate(y, rm, event_y, event_rm, panel.model)
+        return batched.estimate(y, np.zeros(est.shape), event_y, np.zeros(event.shape), "mean", structure)
+    xid = tape.xid[firms][:, :, None]
+    return batched.estimate(y, tape.x[xid, est, 0], event_y, tape.x[xid, event, 0], panel.model, structure)
 
 
 # ------------------------------------------------------------------------------------------------ any design
@@ -248,57 +344,40 @@ def _drawn(panel: _Panel, firms: IntArray, when: IntArray, window: Window) -> ba
 def _generic(
     case: Case, design: Design, panel: _Panel, effects: FloatArray, count: int, rng: np.random.Generator, full: bool,
     progress: Progress | None,
-) -> tuple[dict[str, FloatArray], list[str]]:  # fmt: skip
+) -> _Simulated:  # fmt: skip
     """Rejection rates of the registered tests themselves, study by study."""
-    structure = np.unique(np.array([str(case.recording(i).tape.time[case.day0[i]]) for i in range(case.size)]),
-                          return_inverse=True)[1]  # fmt: skip
-    names = _generic_tests(design, full)
+    names = _generic_tests(case, design, full)
     hits = {name: np.zeros(effects.size) for name in names}
     usable = {name: np.zeros(effects.size) for name in names}
-    spots = np.argwhere(panel.good)
-    if not spots.size:
-        raise RequestError("no session of the panel has complete windows; power cannot be simulated")
+    structure = _structure(case)
+    spots = _Spots(panel, np.bincount(structure), case.headline)
     for k in range(count):
-        unit, row = _structured_draw(panel, structure, rng)
-        ar, joint = _pseudo_study(case, panel, unit, row)
+        ar, joint = _pseudo_study(case, panel, *spots.draw(structure, rng))
         for j, effect in enumerate(effects):
             if progress is not None:
                 progress("power", k * effects.size + j, count * effects.size)
             moved, moved_joint = _moved(ar, effect), None if joint is None else _moved(joint, effect)
             for name in names:
                 p = _asked(name, moved, moved_joint, case)
-                hits[name][j] += p < case.spec.level
+                hits[name][j] += below(p, case.spec.level)
                 usable[name][j] += np.isfinite(p)
-    with np.errstate(invalid="ignore"):
-        rates = {name: np.where(usable[name] > 0, hits[name] / usable[name], np.nan) for name in names}
-    return rates, [f"{len(spots)} (share, session) combinations to draw from"]
+            ar.cache.update((k, v) for k, v in moved.cache.items() if k[0] in OF_RESIDUALS)
+    return _Simulated(_rates(hits, usable), spots.notes(panel), len(spots.seen))
 
 
-def _generic_tests(design: Design, full: bool) -> list[str]:
+def _generic_tests(case: Case, design: Design, full: bool) -> list[str]:
+    """Tests to ask one study at a time: those of [power] tests, else the row's and the usual ones."""
+    asked = case.spec.power.tests
+    if not isinstance(asked, str):
+        return list(asked)
     row = row_of(design)
-    base = ["t_xs", "patell", "bmp", "kp_bmp", "kp_patell", "gen_sign", "corrado_zivney", "grank_t", "grank_raw"]
     if design.n == 1:
-        base = ["t_car", "sq"]
-    elif design.dates == 1:
-        base += ["portfolio_t", "portfolio_sq", "joint_sq"]
-    named = [t for t in (row.headline(design), *row.robustness(design)) if t in TESTS and t not in RESAMPLING]
-    named = [t for t in named if TESTS.get(t).scope in ("cross", "date")]
-    return list(dict.fromkeys([*base, *named, *(RESAMPLING if full and design.n > 1 else ())]))
-
-
-def _structured_draw(panel: _Panel, structure: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """Random shares and sessions with the study's own pattern of shared dates."""
-    unit, row = np.empty(structure.size, np.int64), np.empty(structure.size, np.int64)
-    for date in range(int(structure.max()) + 1):
-        members = np.flatnonzero(structure == date)
-        enough = np.flatnonzero(panel.good.sum(axis=0) >= min(members.size, panel.good.shape[0]))
-        if not enough.size:
-            enough = np.flatnonzero(panel.good.any(axis=0))
-        when = int(enough[rng.integers(0, enough.size)])
-        firms = np.flatnonzero(panel.good[:, when])
-        unit[members] = panel.rows[rng.choice(firms, size=members.size, replace=firms.size < members.size)]
-        row[members] = when
-    return unit, row
+        return ["t_car", "sq", *(("sq_vol", "conformal") if full else ())]
+    base = [*(batched.ONE_DATE if design.dates == 1 else batched.MANY_DATES)]
+    named = [row.headline(design), *row.robustness(design), *(RESAMPLING if full else ())]
+    names = dict.fromkeys([*base, *named])
+    return [t for t in names if t in TESTS and TESTS.get(t).scope in SIMULATED and t not in NEEDS_SERIES
+            and (full or t not in RESAMPLING)]  # fmt: skip
 
 
 def _pseudo_study(
@@ -314,16 +393,19 @@ def _pseudo_study(
 
 
 def _moved(ar: AbnormalReturns, effect: float) -> AbnormalReturns:
+    """The effect added to day 0; what was computed from the residuals alone is kept."""
     values = ar.ar.copy()
     values[:, ar.at(0)] += effect
-    return replace(ar, ar=values, cache={})
+    return replace(ar, ar=values, cache={k: v for k, v in ar.cache.items() if k[0] in OF_RESIDUALS})
 
 
 def _asked(name: str, ar: AbnormalReturns, joint: AbnormalReturns | None, case: Case) -> float:
-    method = TESTS.get(name)
+    test, _, variant = name.partition(":")
+    method, spec = TESTS.get(test), case.spec
     opt = TestOptions(
-        variant=method.default_variant, level=case.spec.level, seed=case.spec.seed, draws=FULL_DRAWS, portfolio=joint
-    )
+        variant=variant or method.default_variant, level=spec.level, seed=spec.seed, draws=FULL_DRAWS, portfolio=joint,
+        alternative=spec.alternative, min_obs=spec.min_obs,
+    )  # fmt: skip
     answer = method(ar, case.headline, opt)
     return float(answer.p if isinstance(answer, TestResult) else answer.p[0])
 
@@ -332,19 +414,24 @@ def _asked(name: str, ar: AbnormalReturns, joint: AbnormalReturns | None, case: 
 
 
 def _table(
-    case: Case, design: Design, panel: _Panel, rates: dict[str, FloatArray], effects: FloatArray, count: int,
-    notes: list[str],
+    case: Case, design: Design, panel: _Panel, found: _Simulated, effects: FloatArray, count: int
 ) -> PowerTable:  # fmt: skip
     from .study import estimate_of
 
+    answered = {name: r for name, r in found.rates.items() if np.isfinite(r).any()}
+    silent = [name for name in found.rates if name not in answered]
+    # Draws that come twice tell nothing new.
+    worth = min(count, found.different)
     rows = [
-        {"test": name, "effect": float(e), "rate": float(r), "se": float(np.sqrt(r * (1 - r) / count))}
-        for name, values in rates.items()
+        {"test": name, "effect": float(e), "rate": float(r), "se": float(np.sqrt(r * (1 - r) / worth))}
+        for name, values in answered.items()
         for e, r in zip(effects, values)
     ]
     level = case.spec.level
-    size = {name: values[0] for name, values in rates.items() if effects.size and effects[0] == 0}
-    wrong = tuple(n for n, r in size.items() if np.isfinite(r) and not 0.6 * level <= r <= 1.6 * level)
+    none = np.flatnonzero(effects == 0)
+    size = {name: float(values[none[0]]) for name, values in answered.items() if none.size}
+    wrong = tuple(n for n, r in size.items() if wrong_size(r, level, worth))
+    notes = [*found.notes, *([f"not applicable here: {', '.join(silent)}"] if silent else [])]
     text = (
         f"N = {design.n} on {design.dates} date(s), {panel.length} estimation sessions, model {panel.model}, "
         f"window ({case.headline[0]}, {case.headline[1]})"
@@ -353,3 +440,9 @@ def _table(
     title = case.request.title or case.request.name
     frame = pd.DataFrame(rows, columns=["test", "effect", "rate", "se"])
     return PowerTable(title, frame, count, text, level, wrong, (*panel.notes, *notes), mde)
+
+
+def wrong_size(rate: float, level: float, count: int) -> bool:
+    """Whether a rejection rate without effect is off: outside 0.6 to 1.6 levels, and not by the luck of few draws."""
+    luck = 2 * float(np.sqrt(level * (1 - level) / count))
+    return not 0.6 * level <= rate <= 1.6 * level and abs(rate - level) > luck

@@ -176,6 +176,16 @@ class StudyResult:
 
         return power_of(self._live("power()").request, **options)
 
+    def anticipation(self) -> pd.DataFrame:
+        """Windows before, on and after scheduled events, leakage before policies: CAR, Holm p, abnormal volume.
+
+        One row a pair and window, empty where no event of the study was scheduled, expected or a policy.
+        """
+        from .anticipation import COLUMNS, anticipation_of
+
+        found = anticipation_of(self._live("anticipation()"))
+        return pd.DataFrame(columns=COLUMNS) if found is None else found.frame
+
     def regress(self, formula: str, **options: Any) -> Any:
         """Regress CARs on characteristics: `study.regress("car ~ unlock_pct", window=(0, 1))`."""
         from .regress.cross_section import regress_case

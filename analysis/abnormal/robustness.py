@@ -54,7 +54,7 @@ def changes_of(case: Case, design: Design) -> dict[str, dict[str, Any]]:
             wanted[name] = {"thin": "trade_to_trade"}
     if case.sample.names and f"model:{second_model(case)}" not in wanted:
         wanted = {"second_model": {"model": second_model(case)}, **wanted}
-    for model in spec.robustness.models:
+    for model in (*_peer_models(case), *spec.robustness.models):
         if all(c.get("model") != model for c in wanted.values()):
             wanted[f"model:{model}"] = {"model": model}
     for window in spec.robustness.estimations:
@@ -65,6 +65,34 @@ def changes_of(case: Case, design: Design) -> dict[str, dict[str, Any]]:
     if not any(c.get("model") == "mean" for c in wanted.values()) and "mean" not in case.ar.model:
         wanted["model:mean"] = {"model": "mean"}
     return wanted
+
+
+CLEAN_DONORS, LONG_WINDOW, STORM = 5, 10, 2.0
+
+
+def _peer_models(case: Case) -> tuple[str, ...]:
+    """Models on control shares that are shown where there are some: their mean always; a synthetic control with 5 of them for
+    windows of more than 10 sessions, or where the benchmark's variance around the event is more than twice the usual."""
+    peers = case.sample.peers
+    if peers is None or not peers.shape[2]:
+        return ()
+    long = case.headline[1] - case.headline[0] + 1 > LONG_WINDOW
+    synthetic = peers.shape[2] >= CLEAN_DONORS and (long or _stormy(case))
+    wanted = ("peers_ew", *(("synthetic_control",) if synthetic else ()))
+    return tuple(m for m in wanted if m not in case.ar.model)
+
+
+def _stormy(case: Case) -> bool:
+    """Whether the benchmark's mean square in any pair's headline window exceeds twice its estimation variance."""
+    ar = case.ar
+    if ar.market is None:
+        return False
+    for i in range(ar.size):
+        usual, now = ar.market[i][ar.est[i]], ar.market[i, ar.columns(case.headline)]
+        now = now[np.isfinite(now)]
+        if now.size and usual.size > 1 and np.mean((now - usual.mean()) ** 2) > STORM * usual.var(ddof=1):
+            return True
+    return False
 
 
 def alternative_cases(case: Case, design: Design, progress: Progress | None = None) -> dict[str, Case | None]:

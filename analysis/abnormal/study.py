@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import frames
+from .anticipation import anticipation_of
 from .battery import (
     Answers,
     buy_and_hold,
@@ -62,6 +63,8 @@ def run(
     factors: Any = None,
     catalogue: Any = None,
     progress: Progress | None = None,
+    per_pair: bool = True,
+    threads: int = 1,
 ) -> StudyResult:
     """Study events: from dated news and prices to tested abnormal returns and a verdict in a sentence.
 
@@ -79,6 +82,9 @@ def run(
     catalogue : EventCatalog, path or False, optional
         Where confounders are looked up; False turns the look-up off.
     progress : callable(what, done, total), optional
+    per_pair, threads : bool, int
+        For studies of more than 2,000 pairs on a frame: whether tables with one row a pair are wanted, and how many threads
+        share the work (no number depends on it).
 
     Returns
     -------
@@ -98,6 +104,12 @@ def run(
     >>> study.verdict.headline
     'selection'
     """
+    if hasattr(events, "columns") or str(events).lower().endswith(".csv"):
+        from .bulk import run_bulk
+
+        found = run_bulk(events, prices, spec, benchmark, industry, factors, per_pair=per_pair, threads=threads)
+        if found is not None:
+            return found
     request = settle(events, prices, spec, benchmark=benchmark, industry=industry, factors=factors, catalogue=catalogue)
     return run_request(request, progress)
 
@@ -189,7 +201,9 @@ def check_input(case: Case, around: Sequence[Sequence[Confounder]], design: Desi
         thin=np.full(case.size, thin_share(case)),
         confounders=tuple(tuple(c.event.title for c in found if c.same_session) for found in around),
         bases=rec.bases, benchmark=members, benchmark_named=_treated_members(case, members),
-        design=design, rerun=rerun, facts={"marks": _doubtful_bars(case), "findings": _findings(case)},
+        design=design, rerun=rerun,
+        facts={"marks": _doubtful_bars(case), "findings": _findings(case), "anticipation": anticipation_of(case),
+               "outside_benchmark": bool(case.spec.robustness.benchmarks)},
     )  # fmt: skip
 
 
@@ -241,7 +255,7 @@ def _verdict(
     estimate, interval, mde = held_estimate(case, window) if bought else estimate_of(case, window)
     facts = Facts(
         subject=_subject(case), when=_when(case), estimate=estimate, interval=interval, mde=mde, level=case.spec.level,
-        inseparable=_inseparable(case, around), outcome=outcome_of(answers, case, window),
+        inseparable=_inseparable(case, around), refused=_refused(case), outcome=outcome_of(answers, case, window),
     )  # fmt: skip
     verdict = weigh(design, found, facts)
     if verdict.row == "two_dates":
@@ -279,6 +293,13 @@ def estimate_of(case: Case, window: Window) -> tuple[float, tuple[float, float],
         return mean, (low, high), float(mde_t(float(w.se[0]), float(unit.df[0]), level))
     mde = float(mde_t(se, case.size - 1, level)) if case.size > 1 and np.isfinite(se) else float("nan")
     return mean, (low, high), mde
+
+
+def _refused(case: Case) -> str:
+    """Why a model says that no verdict can stand on its fit (synthetic control: donors that do not follow the share)."""
+    unit = case.ar if case.size == 1 else case.portfolio
+    reasons = unit.notes.get("refuse_verdict", {}) if unit is not None else {}
+    return next(iter(reasons.values()), "")
 
 
 def held_estimate(case: Case, window: Window) -> tuple[float, tuple[float, float], float]:

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes NotoSansCJKsc-subset.otf: Noto Sans CJK SC Regular cut to the characters that names and titles need; and Minus.otf:
-# its minus sign alone, standing on the hyphen's code, so that "-2.1%" is set with a minus and still found as "-2.1%".
+# Makes NotoSansCJKsc-subset.otf: Noto Sans CJK SC Regular cut to the characters that names and titles need; and
+# Minus-*.ttf: a minus sign on the hyphen's code, so that "-2.1%" is set with a minus and still found as "-2.1%".
 #
 #   sh make.sh [NotoSansCJK-Regular.ttc]
 #
@@ -48,18 +48,33 @@ font["name"].names = [r for r in font["name"].names if r.nameID not in (16, 17)]
 font.save(sys.argv[2])
 PY
 
-python3 -m fontTools.subset "$here/NotoSansCJKsc-subset.otf" --unicodes=2212 --output-file="$work/minus.otf" --name-IDs='*' --no-hinting
-python3 - "$work/minus.otf" "$here/Minus.otf" <<'PY'
+# A bar as wide and as high as the serif's own minus, in two weights.
+python3 - "$here" <<'PY'
 import sys
-from fontTools.ttLib import TTFont
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 
-font = TTFont(sys.argv[1], recalcTimestamp=False)
-for table in font["cmap"].tables:
-    table.cmap = {0x2D: table.cmap[0x2212]}
-names = {1: "Abnormal Minus", 3: "Abnormal-Minus", 4: "Abnormal Minus", 6: "Abnormal-Minus"}
-for record in font["name"].names:
-    if record.nameID in names:
-        record.string = names[record.nameID]
-font.save(sys.argv[2])
+
+def bar(low, high):
+    pen = TTGlyphPen(None)
+    pen.moveTo((35, low)), pen.lineTo((35, high)), pen.lineTo((515, high)), pen.lineTo((515, low)), pen.closePath()
+    return pen.glyph()
+
+
+for style, weight, low, high in (("Regular", 400, 212, 264), ("Bold", 700, 200, 276)):
+    font = FontBuilder(1000, isTTF=True)
+    font.setupGlyphOrder([".notdef", "minus"])
+    font.setupCharacterMap({0x2D: "minus"})
+    font.setupGlyf({".notdef": bar(low, high), "minus": bar(low, high)})
+    font.setupHorizontalMetrics({".notdef": (550, 35), "minus": (550, 35)})
+    font.setupHorizontalHeader(ascent=894, descent=-246)
+    font.setupOS2(sCapHeight=658, sxHeight=430, usWeightClass=weight, sTypoAscender=894, sTypoDescender=-246,
+                  fsSelection=0x20 if weight > 400 else 0x40)
+    font.setupNameTable({"familyName": "Abnormal Minus", "styleName": style, "psName": f"AbnormalMinus-{style}"})
+    font.setupPost()
+    font.font["head"].created = font.font["head"].modified = 0
+    font.font["head"].macStyle = 1 if weight > 400 else 0
+    font.font.recalcTimestamp = False
+    font.save(f"{sys.argv[1]}/Minus-{style}.ttf")
 PY
-ls -l "$here"/*.otf
+ls -l "$here"/*.[ot]tf

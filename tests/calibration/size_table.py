@@ -1,7 +1,7 @@
 """Size and power of every test on simulated studies: the designs of METHODS.md 7.3, and any panel of one's own.
 
-    python tests/calibration/size_table.py                       # writes results/size_table.json
-    python tests/calibration/size_table.py --prices my.csv       # the same questions on real returns, random firms and dates
+python tests/calibration/size_table.py                       # writes results/size_table.json
+python tests/calibration/size_table.py --prices my.csv       # the same questions on real returns, random firms and dates
 """
 
 from __future__ import annotations
@@ -129,31 +129,70 @@ def table(reps: int, seed: int) -> dict:
 
 # ------------------------------------------------------------------------------------------------ one's own panel
 
+# (N, M, L, dates): METHODS.md 7.5; dates = N means every firm on a date of its own.
+PANEL_DESIGNS = (
+    (1, 30, 1, 1), (1, 60, 1, 1), (1, 60, 3, 1), (1, 60, 11, 1), (1, 60, 21, 1), (1, 120, 1, 1), (1, 120, 11, 1),
+    (1, 250, 1, 1), (1, 250, 3, 1), (1, 250, 11, 1), (1, 250, 21, 1), (5, 250, 1, 1), (8, 250, 1, 1), (20, 250, 1, 1),
+    (5, 250, 1, 5), (20, 250, 1, 20),
+)  # fmt: skip
+EFFECTS = (0.0, 0.01, 0.02, 0.03, 0.05)
+GAP = 10
 
-def panel_rates(returns: np.ndarray, market: np.ndarray, n: int, m: int, length: int, reps: int, seed: int) -> dict:
-    """The same rates on real returns (S, T): random firms and dates, nothing added (METHODS.md 7.5)."""
+
+def panel_rates(
+    returns: np.ndarray, market: np.ndarray, n: int, m: int, length: int, dates: int, reps: int, seed: int
+) -> dict:
+    """Rejection rates at 5% on real returns (S, T) for an effect of 0 to 5% on the first day: random firms and dates."""
     rng = np.random.default_rng(seed)
-    gap = 10
-    span = m + gap + length
     have = np.isfinite(returns) & np.isfinite(market)
-    whole = np.lib.stride_tricks.sliding_window_view(have, span, axis=1).all(axis=2)
-    starts = np.flatnonzero(whole.sum(axis=0) >= n)
-    tests = batched.SINGLE if n == 1 else {**batched.ONE_DATE}
-    hits: dict[str, float] = dict.fromkeys(tests, 0.0)
+    whole = np.lib.stride_tricks.sliding_window_view(have, m + GAP + length, axis=1).all(axis=2)
+    starts = np.flatnonzero(whole.sum(axis=0) >= (n if dates == 1 else 1))
+    if n == 1:
+        tests = batched.SINGLE | {"sq_two_min": batched.sq_two_min}
+    else:
+        tests = batched.ONE_DATE if dates == 1 else batched.MANY_DATES
+    hits = {name: np.zeros(len(EFFECTS)) for name in tests}
+    strict: dict[str, float] = dict.fromkeys(tests, 0.0)
     for first in range(0, reps, CHUNK):
-        size = min(CHUNK, reps - first)
-        when = starts[rng.integers(0, starts.size, size)]
-        firms = np.stack([rng.choice(np.flatnonzero(whole[:, t]), n, replace=False) for t in when])
-        est, event = when[:, None] + np.arange(m), when[:, None] + m + gap + np.arange(length)
-        drawn = batched.estimate(
-            returns[firms[:, :, None], est[:, None]], market[est], returns[firms[:, :, None], event[:, None]], market[event]
-        )
-        for name, test in tests.items():
-            hits[name] += float(np.sum(test(drawn) < LEVEL))
-    return {"n": n, "m": m, "length": length, "reps": reps, "rates": {k: v / reps for k, v in hits.items()}}
+        drawn = _drawn(returns, market, whole, starts, (min(CHUNK, reps - first), n, m, length, dates), rng)
+        for j, effect in enumerate(EFFECTS):
+            moved = drawn.with_effect(np.asarray(effect), 0)
+            for name, test in tests.items():
+                p = test(moved)
+                hits[name][j] += float(np.sum(p < LEVEL - 1e-12))
+                strict[name] += 0.0 if j else float(np.sum(p < 0.01 - 1e-12))
+    return {
+        "n": n, "m": m, "length": length, "dates": dates, "reps": reps, "effects": EFFECTS,
+        "rates": {k: [round(float(x), 5) for x in v / reps] for k, v in hits.items()},
+        "size_at_1_percent": {k: round(v / reps, 5) for k, v in strict.items()},
+    }  # fmt: skip
 
 
-def own_panel(path: str, benchmark: str, reps: int, seed: int) -> list[dict]:
+def _drawn(
+    returns: np.ndarray,
+    market: np.ndarray,
+    whole: np.ndarray,
+    starts: np.ndarray,
+    shape: tuple,
+    rng: np.random.Generator,
+) -> batched.Draws:
+    """Random firms at one random start a draw, or each firm at its own."""
+    size, n, m, length, dates = shape
+    if dates == 1:
+        when = np.repeat(starts[rng.integers(0, starts.size, (size, 1))], n, axis=1)
+        firms = np.stack([rng.choice(np.flatnonzero(whole[:, t]), n, replace=False) for t in when[:, 0]])
+    else:
+        when = starts[rng.integers(0, starts.size, (size, n))]
+        firms = np.array([[rng.choice(np.flatnonzero(whole[:, t])) for t in row] for row in when])
+    est, event = when[:, :, None] + np.arange(m), when[:, :, None] + m + GAP + np.arange(length)
+    y, event_y = returns[firms[:, :, None], est], returns[firms[:, :, None], event]
+    if dates == 1:
+        return batched.estimate(y, market[est[:, 0]], event_y, market[event[:, 0]])
+    return batched.estimate(y, market[est], event_y, market[event], "market", np.arange(n))
+
+
+def own_panel(path: str, benchmark: str, reps: int, seed: int) -> dict:
+    """The questions of METHODS.md 7.5 asked of prices of one's own."""
     from abnormal.inputs.panel import build
     from abnormal.inputs.store import open_prices
 
@@ -162,12 +201,26 @@ def own_panel(path: str, benchmark: str, reps: int, seed: int) -> list[dict]:
     bars = {t: source.bars(t) for t in [*tickers, benchmark]}
     panel, _, _ = build([*tickers, benchmark], bars, source.dates(), "panel")
     returns, market = panel.returns[:-1], panel.returns[-1]
-    out = []
-    for n, m, length in ((1, 60, 1), (1, 120, 1), (1, 250, 1), (1, 250, 3), (1, 250, 11), (5, 250, 1), (8, 250, 1), (20, 250, 1)):
+    e = returns - market
+    e = e[:, np.isfinite(e).all(axis=0)]
+    found = []
+    for n, m, length, dates in PANEL_DESIGNS:
         if n <= len(tickers):
-            print(f"N={n} M={m} L={length}", file=sys.stderr)
-            out.append(panel_rates(returns, market, n, m, length, reps, seed))
-    return out
+            print(f"N={n} M={m} L={length} dates={dates}", file=sys.stderr)
+            found.append(panel_rates(returns, market, n, m, length, dates, reps if n == 1 else reps // 2, seed))
+    return {
+        "shares": len(tickers), "benchmark": benchmark, "sessions": int(panel.time.size),
+        "first": str(panel.time[0]), "last": str(panel.time[-1]),
+        "mean_correlation_of_market_adjusted_returns": round(float(batched.mean_correlation(e[None])[0]), 3),
+        "designs": found,
+    }  # fmt: skip
+
+
+def keep(name: str, found: dict) -> None:
+    """Put the rates of one panel into the kept file, beside those of others. It holds no price and no return."""
+    file = RESULTS / "real_panels.json"
+    known = json.loads(file.read_text()) if file.exists() else {}
+    file.write_text(json.dumps(known | {name: found}, indent=1) + "\n")
 
 
 def main() -> None:
@@ -176,9 +229,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--prices", help="prices of one's own: CSV or Parquet; prints instead of keeping")
     parser.add_argument("--benchmark", default="^GSPC")
+    parser.add_argument("--keep", nargs=2, metavar=("NAME", "TEXT"), help="keep the rates in results/real_panels.json")
     given = parser.parse_args()
     if given.prices:
-        print(json.dumps(own_panel(given.prices, given.benchmark, given.reps, given.seed), indent=1))
+        found = own_panel(given.prices, given.benchmark, given.reps, given.seed)
+        if given.keep:
+            name, text = given.keep
+            command = (
+                f"python tests/calibration/size_table.py --prices PANEL.csv --benchmark {given.benchmark} "
+                f"--reps {given.reps} --seed {given.seed}"
+            )
+            keep(name, {"panel": text, "command": command} | found)
+        else:
+            print(json.dumps(found, indent=1))
         return
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "size_table.json").write_text(json.dumps(table(given.reps, given.seed), indent=1) + "\n")

@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import build
 from abnormal.domain import PairResult
@@ -82,12 +83,77 @@ def test_equals_the_registered_test_of_one_firm(name: str, model: str, length: i
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-10)
 
 
+# ------------------------------------------------------------------------------------------------ dates of their own
+
+STRUCTURES = {
+    "two firms on two dates": (0, 1),
+    "two firms on one date": (0, 0),
+    "six firms on four dates": (0, 0, 1, 2, 2, 3),
+    "thirty firms on thirty dates": tuple(range(30)),
+    "eighteen firms on six dates": tuple(np.repeat(range(6), 3)),
+}
+
+
+@functools.cache
+def scattered(structure: str, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns (D, N, T), market (D, T) and the event row of every firm, windows of different dates apart."""
+    group = np.array(STRUCTURES[structure])
+    rng = np.random.default_rng(len(structure) + length)
+    where = M + GAP + 7 * group
+    days = int(where.max()) + length
+    market = 0.01 * rng.standard_normal((DRAWS, days))
+    ret = market[:, None] + 0.02 * (
+        0.5 * rng.standard_normal((DRAWS, 1, days)) + rng.standard_normal((DRAWS, group.size, days))
+    )
+    return ret, market, where
+
+
+def apart(structure: str, model: str, length: int) -> batched.Draws:
+    ret, market, where = scattered(structure, length)
+    est = where[:, None] + np.arange(-M - GAP, -GAP)
+    event = where[:, None] + np.arange(length)
+    firm = np.arange(where.size)[:, None]
+    return batched.estimate(
+        ret[:, firm, est], market[:, est], ret[:, firm, event], market[:, event], model, np.array(STRUCTURES[structure])
+    )
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("length", LENGTHS)
+def test_equals_the_registered_test_on_many_dates(model: str, structure: str, length: int) -> None:
+    drawn = apart(structure, model, length)
+    ret, market, where = scattered(structure, length)
+    group = np.array(STRUCTURES[structure])
+    for d in range(DRAWS):
+        one = build.study(ret[d], market[d], where, estimation=(-M - GAP, -GAP - 1), span=(0, length - 1), model=model)
+        for name, test in batched.MANY_DATES.items():
+            if name != "date_t":
+                want = registered(one, name, "", length)
+                assert test(drawn)[d] == pytest.approx(want, abs=1e-10), name
+        if group.max() > 0:
+            cars = [drawn.car[d, group == g].mean() for g in range(group.max() + 1)]
+            assert batched.date_t(drawn)[d] == pytest.approx(stats.ttest_1samp(cars, 0).pvalue, abs=1e-10)
+    assert np.isnan(batched.date_t(drawn)).all() == (group.max() == 0)
+
+
+@pytest.mark.parametrize("n", [3, 12, 25, 30])
+def test_signed_ranks_equal_scipy(n: int) -> None:
+    ret, market = np.random.default_rng(n).standard_normal((2, 40, n, 60)), np.zeros((40, 60))
+    drawn = batched.estimate(
+        ret[0, :, :, :50], market[:, :50], 0.3 + ret[0, :, :, 50:51], market[:, 50:51], "market_adjusted"
+    )
+    method = "exact" if n <= 25 else "asymptotic"
+    want = [stats.wilcoxon(x, method=method, correction=False).pvalue for x in drawn.car]
+    np.testing.assert_allclose(batched.wilcoxon(drawn), want, atol=1e-12)
+
+
 def test_every_function_of_the_battery_has_a_twin() -> None:
     public = {
         name for name, f in vars(batched).items()
         if callable(f) and getattr(f, "__module__", "") == batched.__name__ and not name.startswith("_")
-    } - {"Draws", "estimate", "mean_correlation"}  # fmt: skip
-    assert public == {*TWINS, *SINGLE_TWINS}
+    } - {"Draws", "estimate", "mean_correlation", "_signed_rank_p"}  # fmt: skip
+    assert public == {*TWINS, *SINGLE_TWINS, *batched.MANY_DATES}
     assert all(TESTS.get(test) for test, _ in {**TWINS, **SINGLE_TWINS}.values())
 
 

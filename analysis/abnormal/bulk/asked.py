@@ -53,9 +53,18 @@ class Rows:
     def size(self) -> int:
         return int(self.code.size)
 
+    def among(self, names: tuple[Ticker, ...]) -> Rows:
+        """The same rows with the tickers counted as in `names`, which holds them all."""
+        place = {t: i for i, t in enumerate(names)}
+        code = np.array([place[t] for t in self.names], np.int32)[self.code]
+        return Rows(names, code, self.day, self.ids, self.source)
+
     def event_id(self, i: int) -> str:
-        """The id given, else ticker and day."""
-        return f"{self.names[self.code[i]]}-{self.day[i]}" if self.ids is None else str(self.ids[i])
+        """The id given, else ticker and day, numbered from the second row of both on."""
+        if self.ids is not None:
+            return str(self.ids[i])
+        before = int(np.sum((self.code[:i] == self.code[i]) & (self.day[:i] == self.day[i])))
+        return f"{self.names[self.code[i]]}-{self.day[i]}" + (f"-{before + 1}" if before else "")
 
 
 def size_of(events: Any) -> int:
@@ -159,7 +168,7 @@ def _names(column: Any) -> tuple[IntArray, tuple[Ticker, ...]] | None:
     names = list(distinct)
     if (code < 0).any() or not all(isinstance(t, str) and t and t == t.strip() for t in names):
         return None
-    return code.astype(np.int64), tuple(str(t) for t in names)
+    return code.astype(np.int32), tuple(str(t) for t in names)
 
 
 def _texts(column: Any) -> NDArray[np.object_] | None:
@@ -186,5 +195,5 @@ def _grouped(rows: Rows) -> Rows | None:
 def _one_line_each(names: tuple[Ticker, ...]) -> bool:
     """No company of the ticker table has two of its lines here: which of them counts is for the usual path to say."""
     table = load_tickers()
-    known = [table[t].name.partition(" (")[0] for t in names if t in table]
+    known = [table[t].name.partition(" (")[0] for t in set(table.tickers) & set(names)]
     return len(set(known)) == len(known)

@@ -103,19 +103,17 @@ def _matrix(prices: Any) -> Matrix | None:
 def _listed_inside(names: tuple[Ticker, ...], time: DateArray) -> bool:
     """Whether the ticker table knows a listing date inside the data: its first sessions are then not estimated on."""
     table = load_tickers()
-    known = [table.listing_date(t) for t in names if t in table]
+    known = [table.listing_date(t) for t in set(table.tickers) & set(names)]
     return any(d is not None and time[0] <= np.datetime64(d, "D") <= time[-1] for d in known)
 
 
 def _from_matrix(matrix: Matrix, names: tuple[Ticker, ...], spec: StudySpec, given: Given) -> Prices:
-    """The tape without a copy a security: benchmark and factors are read as usual, through one security."""
+    """The whole frame as a tape, without a copy a security: benchmark and factors are read as usual, through one of them."""
     found = record(PANEL, names[:1], names, matrix, spec, given)
-    rows = [matrix._row[t] for t in names]
-    values = matrix.values if rows == list(range(len(matrix.names))) else matrix.values[rows]
-    one = np.broadcast_to(1.0, values.shape)
+    values, units = matrix.values, matrix.names
     tape = Tape(
-        calendar=PANEL, time=matrix.time, units=names, y=values, event_y=values, span=one,
-        usable=np.broadcast_to(np.True_, values.shape), x=found.tape.x[:1], xid=np.zeros(len(names), np.int64),
+        calendar=PANEL, time=matrix.time, units=units, y=values, event_y=values, span=np.broadcast_to(1.0, values.shape),
+        usable=np.broadcast_to(np.True_, values.shape), x=found.tape.x[:1], xid=np.zeros(len(units), np.int64),
         names=found.tape.names, rf=found.tape.rf, kind=spec.returns, min_obs=spec.min_obs, leads=0,
     )  # fmt: skip
     return Prices(tape, values, found, {matrix.describe(): matrix.digest()})
@@ -127,7 +125,7 @@ def _agreed(tape: Tape) -> FloatArray:
     return np.where(same, tape.y, np.nan)
 
 
-def benchmark_problem(prices: Prices, ticker: Ticker, spec: StudySpec, given: Given) -> str:
+def benchmark_problem(ticker: Ticker, spec: StudySpec, given: Given) -> str:
     """Why a share has no benchmark of its own here, or ""."""
     if given.benchmark is None and spec.benchmark in (ticker, (ticker,)):
         return f"the benchmark is the share itself ({ticker})"
@@ -149,7 +147,9 @@ def regressors_of(prices: Prices, model: str) -> tuple[FloatArray, FloatArray | 
     return _factors(model, x, tape.rf)
 
 
-def _factors(model: str, x: Mapping[str, FloatArray], rf: FloatArray | None) -> tuple[FloatArray, FloatArray | None] | None:
+def _factors(
+    model: str, x: Mapping[str, FloatArray], rf: FloatArray | None
+) -> tuple[FloatArray, FloatArray | None] | None:
     from ..models.factors import FACTORS
 
     if model == "factors":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..domain import BoolArray, FloatArray, IntArray, Window
 from ..kernel.batch import Batch, Wanted, run_batch
 from ..kernel.batch_dates import Model
+from ..models.factors import FACTORS
 from ..models.market import AUTO_MIN
 from ..spec import StudySpec
 from .held import Prices, require_regressors
@@ -23,7 +24,7 @@ class Kept:
 
     model (n,) names by `models`; est_first, est_last (n,) tape columns of the first and last estimation row; up, seen (n,)
     positive and all residuals; coef by name; ar (n, L) over the span of all windows (None where not wanted).
-    order (n,): by date and security, in which sums over pairs are taken.
+    order (n,): by date and security, in which sums over pairs are taken. slow_row (n,): row in the slow lane, -1 for others.
     """
 
     models: tuple[str, ...]
@@ -40,10 +41,9 @@ class Kept:
     car: FloatArray
     se: FloatArray
     rows: IntArray
-    order: IntArray
-    fast: BoolArray
+    order: IntArray | slice
     ar: FloatArray | None
-    flags: Mapping[int, list[str]] = field(default_factory=dict)
+    slow_row: IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +56,12 @@ class Lanes:
     slow: SlowLane
     windows: tuple[Window, ...]
     estimation: Window
-    thin_share: float
+    model: Model
+
+    @property
+    def thin_share(self) -> float:
+        """Largest share of estimation sessions without a trade; complete rows have none."""
+        return self.slow.thin_share
 
 
 def kernel_model(prices: Prices, spec: StudySpec) -> tuple[str, Model]:
@@ -87,25 +92,32 @@ def run_lanes(
         abnormal_returns=per_pair,
     )  # fmt: skip
     batch = run_batch(
-        whole, model, placed.unit, placed.day0, estimation=spec.estimation, windows=windows, wanted=wanted, threads=threads
+        whole,
+        model,
+        placed.unit,
+        placed.day0,
+        estimation=spec.estimation,
+        windows=windows,
+        wanted=wanted,
+        threads=threads,
     )
     rest = np.flatnonzero(~batch.clean)
     slow = slow_lane(rest, placed, prices, spec, windows, wanted, model, batch)
     stay = np.ones(placed.size, bool)
     stay[slow.place[slow.refused]] = False
-    kept = _kept(placed, spec, windows, name, model, batch, slow, per_pair)
+    kept = _kept(placed, spec, windows, name, prices.tape.names, batch, slow, per_pair)
     for i in np.flatnonzero(~stay):
         why, remedy = slow.reasons[int(i)]
         placed.excluded.append(placed.exclusion(int(i), "estimation", why, remedy))
     if not stay.all():
         kept = _taken(kept, stay)
         placed.keep(stay)
-    return Lanes(placed, kept, batch, slow, windows, spec.estimation, slow.thin_share)
+    return Lanes(placed, kept, batch, slow, windows, spec.estimation, model)
 
 
 def _kept(
-    placed: Placed, spec: StudySpec, windows: tuple[Window, ...], name: str, model: Model, batch: Batch, slow: SlowLane,
-    per_pair: bool,
+    placed: Placed, spec: StudySpec, windows: tuple[Window, ...], name: str, factors: tuple[str, ...], batch: Batch,
+    slow: SlowLane, per_pair: bool,
 ) -> Kept:  # fmt: skip
     """The numbers of both lanes side by side; the slow ones written over the places the kernel left empty."""
     n, at = placed.size, slow.place
@@ -113,57 +125,78 @@ def _kept(
     lo, hi = spec.estimation if not isinstance(spec.estimation, str) else (0, 0)
     named = {}
     if per_pair and batch.coef is not None:
-        names = _coefficient_names(name, model, slow)
+        names = tuple(dict.fromkeys([*coefficient_names(name, factors), *slow.coef_names]))
         table = np.full((n, len(names)), np.nan)
         table[:, : batch.coef.shape[1]] = batch.coef
         for j, coef in enumerate(names):
             table[at, j] = slow.coef.get(coef, np.nan)
         named = {coef: table[:, j] for j, coef in enumerate(names)}
-    up = np.zeros(n, np.int64) if batch.up is None else batch.up.astype(np.int64)
-
-    def filled(values: FloatArray | float | int, slow_values: np.ndarray, kind: type = float) -> np.ndarray:
-        out = np.full(n, values, kind) if np.ndim(values) == 0 else np.asarray(values).copy()
-        out[at] = slow_values
+    def filled(values: np.ndarray | float | None, own: np.ndarray) -> np.ndarray:
+        """Numbers of complete rows with those of the slow lane written in; one number for all stays one number."""
+        given = np.broadcast_to(np.nan if values is None else values, n)
+        if not at.size:
+            return given
+        out = given.astype(own.dtype)
+        out[at] = own
         return out
 
-    car, se = batch.car, batch.se
-    car[at], se[at] = slow.car, slow.se
+    car, se, ar = batch.car, batch.se, batch.ar
     lengths = np.array([b - a + 1 for a, b in windows])
-    rows = np.broadcast_to(lengths, (n, lengths.size)).copy() if at.size else np.broadcast_to(lengths, (n, lengths.size))
+    rows = np.broadcast_to(lengths, (n, lengths.size))
     if at.size:
+        car[at], se[at], rows = slow.car, slow.se, rows.copy()
         rows[at] = slow.rows
-    ar = batch.ar
-    if ar is not None:
-        ar[at] = slow.ar
-    fast = batch.clean.copy()
-    order = np.argsort(placed.day0 * np.int64(len(placed.rows.names)) + placed.unit, kind="stable")
+        if ar is not None:
+            ar[at] = slow.ar
+    slow_row = np.broadcast_to(-1, n) if not at.size else np.full(n, -1)
+    if at.size:
+        slow_row[at] = np.arange(at.size)
     return Kept(
-        models=models, model=filled(0, np.array([models.index(v) for v in slow.model], np.int64), np.int64),
-        m=filled(batch.m, slow.m, np.int64), df=filled(float(batch.df), slow.df), sigma=filled(batch.sigma, slow.sigma),
-        r2=filled(np.nan if batch.r2 is None else batch.r2, slow.r2), coef=named,
-        est_first=filled(placed.day0 + lo, slow.est_first), est_last=filled(placed.day0 + hi, slow.est_last),
-        up=filled(up, slow.up), seen=filled(batch.m, slow.seen, np.int64), car=car, se=se, rows=rows, order=order,
-        fast=fast, ar=ar, flags={**placed.flags},
+        models=models, model=filled(0, np.array([models.index(v) for v in slow.model], np.int64)), m=filled(batch.m, slow.m),
+        df=filled(batch.df, slow.df), sigma=filled(batch.sigma, slow.sigma), r2=filled(batch.r2, slow.r2), coef=named,
+        est_first=filled(placed.day0 + lo if per_pair else 0, slow.est_first),
+        est_last=filled(placed.day0 + hi if per_pair else 0, slow.est_last),
+        up=filled(0 if batch.up is None else batch.up, slow.up), seen=filled(batch.m, slow.seen), car=car, se=se, rows=rows,
+        order=_by_date(placed), ar=ar, slow_row=slow_row,
     )  # fmt: skip
 
 
-def _coefficient_names(name: str, model: Model, slow: SlowLane) -> tuple[str, ...]:
-    own = slow.coef_names
-    if own:
-        return own
-    if name in ("market", "market_zero_alpha", "market_adjusted"):
+def _by_date(placed: Placed) -> IntArray | slice:
+    """The order of date and security, in which sums over pairs are taken."""
+    key = placed.day0.astype(np.int64) * len(placed.rows.names) + placed.unit
+    return slice(None) if (key[1:] > key[:-1]).all() else np.argsort(key, kind="stable")
+
+
+def coefficient_names(model: str, factors: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the coefficients of a model that fits complete rows, as the model itself calls them."""
+    if model in ("market", "market_zero_alpha", "market_adjusted"):
         return ("alpha", "beta")
-    return ("alpha",) if name == "mean" else ("alpha", *(f"factor {j + 1}" for j in range(model.regressors.shape[0])))
+    return ("alpha", *({"mean": (), "capm": ("MKT",), "factors": factors} | FACTORS)[model])
 
 
 def _taken(kept: Kept, stay: BoolArray) -> Kept:
     """The same for the pairs that stay."""
-    place = np.cumsum(stay) - 1
-    order = place[kept.order[stay[kept.order]]]
+    order = kept.order
+    if not isinstance(order, slice):
+        order = (np.cumsum(stay) - 1)[order[stay[order]]]
     parts = {
         n: getattr(kept, n)[stay]
-        for n in ("model", "m", "df", "sigma", "r2", "est_first", "est_last", "up", "seen", "car", "se", "rows", "fast")
+        for n in (
+            "model",
+            "m",
+            "df",
+            "sigma",
+            "r2",
+            "est_first",
+            "est_last",
+            "up",
+            "seen",
+            "car",
+            "se",
+            "rows",
+            "slow_row",
+        )
     }
     coef = {n: v[stay] for n, v in kept.coef.items()}
     ar = None if kept.ar is None else kept.ar[stay]
-    return Kept(models=kept.models, coef=coef, order=order, ar=ar, flags=kept.flags, **parts)
+    return Kept(models=kept.models, coef=coef, order=order, ar=ar, **parts)

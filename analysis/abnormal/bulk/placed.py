@@ -34,11 +34,10 @@ class Placed:
     def size(self) -> int:
         return int(self.place.size)
 
-    def keep(self, stay: BoolArray) -> None:
-        """Go on with some of the rows."""
-        self.place, self.unit, self.day0, self.moved = (
-            a[stay] for a in (self.place, self.unit, self.day0, self.moved)
-        )
+    def keep(self, stay: BoolArray | IntArray) -> None:
+        """Go on with some of the rows, or in another order."""
+        self.place, self.unit = self.place[stay], self.unit[stay]
+        self.day0, self.moved = self.day0[stay], self.moved[stay]
 
     def leave_out(self, gone: BoolArray, stage: str, why: Why) -> None:
         """Exclude rows, each with its reason and remedy."""
@@ -53,15 +52,19 @@ class Placed:
         return Excluded(stage, f"{ticker} at {event}", reason, remedy, event, ticker)
 
 
-def place(rows: Rows, tape: Tape, problem: Callable[[str], str], halt: str) -> Placed:
-    """Day 0 of every row: its date, else the next session; moved on to the resumption where the share was halted."""
+def place(rows: Rows, tape: Tape, problem: Callable[[str], str], halt: str, by_date: bool) -> Placed:
+    """Day 0 of every row: its date, else the next session; moved on to the resumption where the share was halted.
+
+    `by_date`: the rows come out in the order of date and security, not as they were given.
+    """
     time = tape.time
-    out = Placed(rows, np.arange(rows.size), rows.code, np.empty(rows.size, np.int64), np.empty(rows.size, bool))
+    n = rows.size
+    out = Placed(rows, np.arange(n, dtype=np.int32), rows.code, np.empty(n, np.int32), np.empty(n, bool))
     day = rows.day
     calendar = panel_calendar(time)
     outside = (day < time[0]) | (day > time[-1])
     out.leave_out(outside, "sessions", lambda i: (str(calendar.outside(day[out.place[i]])), ""))
-    out.day0 = np.searchsorted(time, day[out.place])
+    out.day0 = np.searchsorted(time, day[out.place]).astype(np.int32)
     out.moved = time[out.day0] != day[out.place]
     known = [problem(t) for t in rows.names]
     bad = np.array([bool(w) for w in known])
@@ -71,6 +74,8 @@ def place(rows: Rows, tape: Tape, problem: Callable[[str], str], halt: str) -> P
     if halt == "shift":
         _resumed(out, tape)
     _one_a_session(out, time)
+    if by_date:
+        out.keep(np.argsort(out.day0.astype(np.int64) * len(rows.names) + out.unit, kind="stable"))
     return out
 
 
@@ -78,21 +83,24 @@ def _on_prices(out: Placed, tape: Tape) -> None:
     """Leave out rows before the first or after the last price of their share."""
     names, time = out.rows.names, tape.time
     traded = np.isfinite(tape.event_y)
-    any_, first = traded.any(axis=1), np.maximum(traded.argmax(axis=1) - 1, 0)
+    none = np.asarray(~traded.any(axis=1))
+    first = np.maximum(traded.argmax(axis=1) - 1, 0)
     last = time.size - 1 - traded[:, ::-1].argmax(axis=1)
 
-    def fetch(i: int) -> str:
-        return f"abnormal fetch {names[out.unit[i]]}"
+    def unpriced(i: int) -> tuple[str, str]:
+        ticker = names[out.unit[i]]
+        return f"no return of {ticker} at all", f"abnormal audit, or abnormal fetch {ticker}"
 
-    out.leave_out(
-        ~any_[out.unit], "prices", lambda i: (f"no return of {names[out.unit[i]]} at all", f"abnormal audit, or {fetch(i)}")
-    )
-    early = out.day0 < first[out.unit]
-    out.leave_out(early, "prices", lambda i: (f"event before listing: first session {time[first[out.unit[i]]]}", ""))
-    late = out.day0 > last[out.unit]
-    out.leave_out(
-        late, "prices", lambda i: (f"event after the last price: last session {time[last[out.unit[i]]]}", fetch(i))
-    )
+    def early(i: int) -> tuple[str, str]:
+        return f"event before listing: first session {time[first[out.unit[i]]]}", ""
+
+    def late(i: int) -> tuple[str, str]:
+        unit = out.unit[i]
+        return f"event after the last price: last session {time[last[unit]]}", f"abnormal fetch {names[unit]}"
+
+    out.leave_out(none[out.unit], "prices", unpriced)
+    out.leave_out(out.day0 < first[out.unit], "prices", early)
+    out.leave_out(out.day0 > last[out.unit], "prices", late)
 
 
 def _resumed(out: Placed, tape: Tape) -> None:
@@ -107,17 +115,19 @@ def _resumed(out: Placed, tape: Tape) -> None:
 
 def _one_a_session(out: Placed, time: DateArray) -> None:
     """Several events of one share in one session are one return: the first stays."""
-    key = out.unit * time.size + out.day0
-    _, first, group = np.unique(key, return_index=True, return_inverse=True)
-    if first.size == key.size:
+    key = out.unit.astype(np.int64) * time.size + out.day0
+    order = np.argsort(key, kind="stable")
+    again = np.flatnonzero(key[order[1:]] == key[order[:-1]]) + 1
+    if not again.size:
         return
-    owner = first[group]
+    first = np.arange(order.size)
+    first[again] = 0
+    owner = np.empty_like(first)
+    owner[order] = order[np.maximum.accumulate(first)]
 
     def why(i: int) -> tuple[str, str]:
         own, day = out.rows.event_id(int(out.place[owner[i]])), time[out.day0[i]]
-        return (
-            f"the same session ({day}) of the same share as {own}: one return, one verdict that names both",
-            "study it alone",
-        )
+        text = f"the same session ({day}) of the same share as {own}: one return, one verdict that names both"
+        return text, "study it alone"
 
     out.leave_out(owner != np.arange(owner.size), SAME_SESSION, why)

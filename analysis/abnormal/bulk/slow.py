@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from ..case import sample_flags, short_remedy
-from ..domain import AbnormalReturns, BoolArray, FloatArray, IntArray, Window
-from ..inference._cross import event_time
+from ..case import _sample_flags, _short_remedy
+from ..domain import AbnormalReturns, BoolArray, FloatArray, IntArray, Sample, Window
 from ..inference._window import estimation_block, window_stats
 from ..inputs.sample import cut
 from ..kernel import ranks
@@ -34,7 +34,9 @@ class SlowLane:
 
     refused (n,): no estimate; reasons by place. rank_d, rank_n by window: sums of U and numbers of pairs by column (M + L,).
     rho, flagged by window: overlap-weighted sum of the correlations that involve one of these pairs, and how many of those
-    pairs of pairs had too few common sessions; by_distance (D + 1,): unweighted sums by distance of the dates.
+    pairs of pairs had too few common sessions; the same sums for single offsets and for the windows of the cumulative path
+    in rho_days (2, L). days (4, n, L):
+    error of each abnormal return, level of the cumulative path (see `path_windows`) and its error, expected return.
     """
 
     place: IntArray
@@ -56,12 +58,12 @@ class SlowLane:
     se: FloatArray
     rows: IntArray
     ar: FloatArray
-    flags: dict[int, list[str]] = field(default_factory=dict)
+    days: FloatArray
     rank_d: list[FloatArray] = field(default_factory=list)
     rank_n: list[FloatArray] = field(default_factory=list)
     rho: FloatArray = field(default_factory=lambda: np.empty(0))
     flagged: FloatArray = field(default_factory=lambda: np.empty(0))
-    by_distance: FloatArray = field(default_factory=lambda: np.empty(0))
+    rho_days: FloatArray = field(default_factory=lambda: np.empty((2, 0)))
     thin_share: float = 0.0
 
 
@@ -76,12 +78,25 @@ def slow_lane(
     met = _Meetings(lane, placed, prices, spec, windows, model, batch)
     for start in range(0, place.size, BLOCK):
         at = slice(start, start + BLOCK)
-        ar = _estimate(place[at], placed, prices, spec, windows)
-        _keep(lane, at, ar, placed, prices, spec, windows)
+        sample, ar = _estimate(place[at], placed, prices, spec, windows)
+        told = _sample_flags(sample, ar, windows, ar.estimation)
+        _keep(lane, at, ar, told, placed, prices, spec, windows)
         if wanted.ranks:
             _add_ranks(lane, ar, windows)
         met.add(at, ar)
     return lane
+
+
+def path_windows(windows: tuple[Window, ...]) -> list[tuple[Window | None, int]]:
+    """For every offset of the span the window whose sum is the level of the cumulative path, and its sign (None: zero).
+
+    The path is zero at the session before the first window begins, as in the tables of a small study.
+    """
+    low, high, start = min(a for a, _ in windows), max(b for _, b in windows), windows[0][0]
+    return [
+        ((start, t), 1) if t >= start else (((t + 1, start - 1), -1) if t < start - 1 else (None, 1))
+        for t in range(low, high + 1)
+    ]
 
 
 def _empty(place: IntArray, windows: tuple[Window, ...], spec: StudySpec) -> SlowLane:
@@ -94,24 +109,23 @@ def _empty(place: IntArray, windows: tuple[Window, ...], spec: StudySpec) -> Slo
         place=place, refused=np.zeros(n, bool), reasons={}, models=(), model=[""] * n, coef_names=(), coef={},
         m=zero.copy(), df=nan.copy(), sigma=nan.copy(), r2=nan.copy(), est_first=zero.copy(), est_last=zero.copy(),
         up=zero.copy(), seen=zero.copy(), car=np.full((n, w), np.nan), se=np.full((n, w), np.nan),
-        rows=np.zeros((n, w), np.int64), ar=np.full((n, span), np.nan), rank_d=[np.zeros(c) for c in columns],
-        rank_n=[np.zeros(c) for c in columns], rho=np.zeros(w), flagged=np.zeros(w),
-        by_distance=np.zeros(max(b - a for a, b in windows) + 1),
+        rows=np.zeros((n, w), np.int64), ar=np.full((n, span), np.nan), days=np.full((4, n, span), np.nan), rank_d=[np.zeros(c) for c in columns],
+        rank_n=[np.zeros(c) for c in columns], rho=np.zeros(w), flagged=np.zeros(w), rho_days=np.zeros((2, span)),
     )  # fmt: skip
 
 
 def _estimate(
     place: IntArray, placed: Placed, prices: Prices, spec: StudySpec, windows: tuple[Window, ...]
-) -> AbnormalReturns:
+) -> tuple[Sample, AbnormalReturns]:
     assert not isinstance(spec.estimation, str)
     low, high = min(a for a, _ in windows), max(b for _, b in windows)
     ids = tuple(placed.rows.event_id(int(placed.place[i])) for i in place)
     sample = cut(prices.tape, placed.unit[place], placed.day0[place], spec.estimation, (low, high), low, ids)
-    return MODELS.get(spec.model)(sample, spec.options)
+    return sample, MODELS.get(spec.model)(sample, spec.options)
 
 
 def _keep(
-    lane: SlowLane, at: slice, ar: AbnormalReturns, placed: Placed, prices: Prices, spec: StudySpec,
+    lane: SlowLane, at: slice, ar: AbnormalReturns, told: list[list[str]], placed: Placed, prices: Prices, spec: StudySpec,
     windows: tuple[Window, ...],
 ) -> None:  # fmt: skip
     """Write the estimates of a block, and why some pairs have none."""
@@ -124,14 +138,18 @@ def _keep(
         lane.coef[name][at] = ar.coef[:, j]
     lane.model[at] = ar.model
     lane.m[at], lane.df[at], lane.sigma[at], lane.r2[at] = ar.m, ar.df, ar.sigma, ar.r2
-    lane.ar[at] = ar.ar[:, ar.columns((low, high))]
+    lane.ar[at], lane.days[3, at] = ar.ar[:, ar.columns((low, high))], ar.expected[:, ar.columns((low, high))]
     cols = estimation_block(ar)
     residuals = np.where(ar.est[:, cols], ar.ar[:, cols], np.nan)
     lane.up[at], lane.seen[at] = (residuals > 0).sum(axis=1), np.isfinite(residuals).sum(axis=1)
     for j, w in enumerate(windows):
         stats = window_stats(ar, w)
         lane.car[at, j], lane.se[at, j], lane.rows[at, j] = stats.car, stats.se, stats.n
-    told = sample_flags(ar, windows)
+    for i, offset in enumerate(range(low, high + 1)):
+        path, sign = path_windows(windows)[i]
+        lane.days[0, at, i] = window_stats(ar, (offset, offset)).se
+        lane.days[1, at, i] = 0.0 if path is None else sign * window_stats(ar, path).car
+        lane.days[2, at, i] = 0.0 if path is None else window_stats(ar, path).se
     for k, i in enumerate(place):
         why = ar.reason[k]
         lane.refused[at.start + k] = bool(why)
@@ -154,7 +172,7 @@ def _refusal(why: str, m: int, unit: int, prices: Prices, spec: StudySpec) -> tu
     tape = prices.tape
     rows = np.flatnonzero(np.isfinite(tape.event_y[unit]))
     first = tape.time[max(int(rows[0]) - 1, 0)] if rows.size else "never"
-    return f"{why}. First traded {first}", short_remedy(m, spec)
+    return f"{why}. First traded {first}", _short_remedy(m, spec)
 
 
 def _add_ranks(lane: SlowLane, ar: AbnormalReturns, windows: tuple[Window, ...]) -> None:
@@ -171,6 +189,14 @@ def _add_ranks(lane: SlowLane, ar: AbnormalReturns, windows: tuple[Window, ...])
         lane.rank_n[j] += have.sum(axis=0)
 
 
+class _Rows(NamedTuple):
+    """Rows that meet: day 0, residuals (n, M), and abnormal returns (n, L) over the span of all windows."""
+
+    day: IntArray
+    residuals: FloatArray
+    ar: FloatArray
+
+
 class _Meetings:
     """Correlations of each slow pair with the slow ones before it and with all complete rows near it."""
 
@@ -178,58 +204,60 @@ class _Meetings:
         self, lane: SlowLane, placed: Placed, prices: Prices, spec: StudySpec, windows: tuple[Window, ...], model: Model,
         batch: Batch,
     ) -> None:  # fmt: skip
-        self.lane, self.placed, self.prices, self.spec, self.windows = lane, placed, prices, spec, windows
-        self.model, self.reach = model, max(b - a for a, b in windows)
+        assert not isinstance(spec.estimation, str)
+        self.lane, self.placed, self.prices, self.model = lane, placed, prices, model
+        self.windows, self.estimation = windows, spec.estimation
+        self.low, self.reach = min(a for a, _ in windows), max(b - a for a, b in windows)
+        self.paths = [w for w, _ in path_windows(windows)]
         self.fast = batch.order  # complete rows by date
         self.fast_day = placed.day0[batch.order]
-        self.before: list[tuple[IntArray, FloatArray, BoolArray]] = []
+        self.before: list[_Rows] = []
 
     def add(self, at: slice, ar: AbnormalReturns) -> None:
         """Meet a block with itself, with earlier slow blocks and with the complete rows around it."""
-        assert not isinstance(self.spec.estimation, str)
-        day = self.placed.day0[self.lane.place[at]]
         cols = estimation_block(ar)
         residuals = np.where(ar.est[:, cols] & np.isfinite(ar.ar[:, cols]), ar.ar[:, cols], np.nan)
-        usable = np.stack([window_stats(ar, w).usable for w in self.windows], axis=1)
-        self._meet(day, residuals, usable, day, residuals, usable, same=True)
+        here = _Rows(self.placed.day0[self.lane.place[at]], residuals, self.lane.ar[at])
+        self._meet(here, here)
         for old in self.before:
-            self._meet(*old, day, residuals, usable)
-        self.before = [b for b in [*self.before, (day, residuals, usable)] if b[0][-1] >= day[-1] - self.reach]
-        low = int(np.searchsorted(self.fast_day, day[0] - self.reach))
-        high = int(np.searchsorted(self.fast_day, day[-1] + self.reach, side="right"))
-        for start in range(low, high, BLOCK):
-            rows = self.fast[start : min(start + BLOCK, high)]
-            near = self.placed.day0[rows]
-            if near[-1] < day[0] - self.reach or near[0] > day[-1] + self.reach:
-                continue
-            complete = residual_rows(
-                self.prices.whole, self.model, self.placed.unit[rows], near, self.spec.estimation, self.windows
-            )
-            self._meet(near, complete, np.ones((rows.size, len(self.windows)), bool), day, residuals, usable)
+            self._meet(old, here)
+        self.before = [b for b in [*self.before, here] if b.day[-1] >= here.day[-1] - self.reach]
+        low, high = np.searchsorted(self.fast_day, [here.day[0] - self.reach, here.day[-1] + self.reach + 1])
+        for start in range(int(low), int(high), BLOCK):
+            rows = self.fast[start : min(start + BLOCK, int(high))]
+            near, unit = self.placed.day0[rows], self.placed.unit[rows]
+            complete = residual_rows(self.prices.whole, self.model, unit, near, self.estimation, self.windows)
+            self._meet(_Rows(near, complete, np.zeros((rows.size, here.ar.shape[1]))), here)
 
-    def _meet(
-        self, day_a: IntArray, a: FloatArray, usable_a: BoolArray, day_b: IntArray, b: FloatArray, usable_b: BoolArray,
-        same: bool = False,
-    ) -> None:  # fmt: skip
+    def _meet(self, a: _Rows, b: _Rows) -> None:
         """Add the correlations of all rows a with all rows b; of one block with itself each pair once."""
-        apart = np.abs(day_a[:, None] - day_b[None, :])
-        pairs = apart <= self.reach
-        if same:
-            pairs &= np.arange(day_a.size)[:, None] < np.arange(day_b.size)[None, :]
+        pairs = np.abs(a.day[:, None] - b.day[None, :]) <= self.reach
+        if a is b:
+            pairs &= np.arange(a.day.size)[:, None] < np.arange(b.day.size)[None, :]
         if not pairs.any():
             return
-        rho, n = pairwise(day_a, a, day_b, b)
+        rho, n = pairwise(a.day, a.residuals, b.day, b.residuals)
         enough = (n >= MIN_COMMON) & np.isfinite(rho)
         rho = np.where(enough & pairs, rho, 0.0)
-        self.lane.by_distance += np.bincount(apart[pairs], rho[pairs], self.reach + 1)
+        for j, w in enumerate(self.windows):
+            share = self._shared(a, b, w) * pairs
+            self.lane.rho[j] += float(np.sum(rho * share))
+            self.lane.flagged[j] += float(np.sum((share > 0) & ~enough))
+        for i, path in enumerate(self.paths):
+            offset = self.low + i
+            self.lane.rho_days[0, i] += float(np.sum(rho * self._shared(a, b, (offset, offset))))
+            self.lane.rho_days[1, i] += 0.0 if path is None else float(np.sum(rho * self._shared(a, b, path)))
+
+    def _shared(self, a: _Rows, b: _Rows, window: Window) -> FloatArray:
+        """Share of a window's sessions that two event windows have in common; 0 where a row has no return in it."""
+        low, high = window
         last = self.prices.tape.time.size - 1
-        for j, (low, high) in enumerate(self.windows):
-            first = np.maximum(np.maximum(day_a[:, None], day_b[None, :]) + low, 0)
-            stop = np.minimum(np.minimum(day_a[:, None], day_b[None, :]) + high, last)
-            share = np.maximum(stop - first + 1, 0) / (high - low + 1)
-            both = pairs & usable_a[:, j, None] & usable_b[None, :, j] & (share > 0)
-            self.lane.rho[j] += float(np.sum((rho * share)[both]))
-            self.lane.flagged[j] += float(np.sum(both & ~enough))
+        first = np.maximum(np.maximum(a.day[:, None], b.day[None, :]) + low, 0)
+        stop = np.minimum(np.minimum(a.day[:, None], b.day[None, :]) + high, last)
+        columns = slice(low - self.low, high - self.low + 1)
+        some_a, some_b = (np.asarray(np.isfinite(r.ar[:, columns]).any(axis=1)) for r in (a, b))
+        share = np.maximum(stop - first + 1, 0) / (high - low + 1)
+        return np.asarray(share * some_a[:, None] * some_b[None, :])
 
 
 def pairwise(day_a: IntArray, a: FloatArray, day_b: IntArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:

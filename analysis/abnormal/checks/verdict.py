@@ -45,6 +45,7 @@ class Facts:
     mde: float
     level: float
     inseparable: tuple[str, ...] = ()
+    refused: str = ""  # why the model itself does not stand for a verdict
     outcome: Outcome = field(default_factory=Outcome)
 
 
@@ -79,7 +80,7 @@ def weigh(design: Design, answers: Mapping[str, TestResult], facts: Facts) -> Ve
     row = row_of(design)
     headline = row.headline(design)
     answer = answers.get(headline)
-    why_not = _unanswered(row, headline, answer, design)
+    why_not = facts.refused or _unanswered(row, headline, answer, design)
     if why_not or answer is None:
         return _cannot_say(row, headline, design, facts, why_not)
     direction = sign_of(answer)

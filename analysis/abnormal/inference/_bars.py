@@ -7,7 +7,7 @@ bars and says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,6 +45,7 @@ class PairBars:
     volume: FloatArray | None = None
     lm_window: int | None = None
     why_no_pattern: str = ""
+    cache: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def slots(self) -> int:
@@ -94,37 +95,51 @@ def clock_sums(bars: PairBars, window: Window) -> ClockSums | str:
         return f"the bars end before the window ({window[0]}, {window[1]}) does"
     first, end = span
     s, size = bars.slots, end - first
-    flat = bars.ar.ravel()
-    there = np.isfinite(flat)
-    total = np.concatenate([[0.0], np.cumsum(np.where(there, flat, 0.0))])
-    count = np.concatenate([[0], np.cumsum(there)])
+    total, count = _running(bars)
     n = count[first + 1 : end + 1] - count[first]
     if not n[-1]:
         return f"no trade in the window ({window[0]}, {window[1]})"
-    path = np.where(n > 0, total[first + 1 : end + 1] - total[first], np.nan)
+    path = total[first + 1 : end + 1] - total[first]
+    path[n == 0] = np.nan
     rows = _past_rows(bars, first, end)
     start = first - (bars.event - rows) * s
-    past = _windows(total, start, size + 1)
-    past = past[:, 1:] - past[:, :1]
-    wanted = np.maximum(1, LEAST_FILLED * (bars.exists.ravel()[first:end]).sum())
+    wanted = max(1.0, LEAST_FILLED * float(np.count_nonzero(bars.exists.ravel()[first:end])))
     kept = (count[start + size] - count[start]) >= wanted
-    return ClockSums(path, past[kept], bars.event - rows[kept], n, np.arange(first, end))
+    return ClockSums(path, _past_sums(total, start[kept], size), bars.event - rows[kept], n, np.arange(first, end))
+
+
+def _running(bars: PairBars) -> tuple[FloatArray, IntArray]:
+    """Running sum of the abnormal returns over all slots in order, and of how many there are, both from zero on."""
+    if "running" not in bars.cache:
+        flat = bars.ar.ravel()
+        there = np.isfinite(flat)
+        total, count = np.zeros(flat.size + 1), np.zeros(flat.size + 1, np.int64)
+        np.cumsum(flat if there.all() else np.where(there, flat, 0.0), out=total[1:])
+        np.cumsum(there, out=count[1:])
+        bars.cache["running"] = (total, count)
+    return bars.cache["running"]
 
 
 def _past_rows(bars: PairBars, first: int, end: int) -> IntArray:
     """Rows whose window, at the same slots, lies in estimation sessions only."""
     low, high = first // bars.slots - bars.event, (end - 1) // bars.slots - bars.event
-    days = bars.est.size
-    inside = np.arange(max(-low, 0), days - max(high, 0))
-    inside = inside[inside + high < bars.event + min(low, 0)]
-    misses = np.concatenate([[0], np.cumsum(~bars.est)])
-    whole = misses[inside + high + 1] - misses[inside + low] == 0
+    inside = np.arange(max(-low, 0), min(bars.est.size - max(high, 0), bars.event + min(low, 0) - high))
+    whole = np.ones(inside.size, bool)
+    for k in range(low, high + 1):
+        whole &= bars.est[inside + k]
     return inside[whole]
 
 
-def _windows(total: FloatArray, start: IntArray, size: int) -> FloatArray:
-    """total[start : start + size] for each start, (m, size)."""
-    return np.lib.stride_tricks.sliding_window_view(total, size)[start]
+def _past_sums(total: FloatArray, start: IntArray, size: int) -> FloatArray:
+    """Sums from each start over the next 1..size slots, (m, size)."""
+    if start.size < 2 or np.ptp(np.diff(start)):
+        at = start[:, None] + np.arange(1, size + 1)
+        return total[at] - total[start][:, None]
+    step = int(start[1] - start[0]) * total.itemsize
+    view = np.lib.stride_tricks.as_strided(
+        total[start[0] :], (start.size, size + 1), (step, total.itemsize), writeable=False
+    )
+    return view[:, 1:] - view[:, :1]
 
 
 # ------------------------------------------------------------------------------------------------ activity

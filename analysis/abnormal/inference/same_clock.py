@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..domain import AbnormalReturns, FloatArray, PairResult, TestOptions, TestResult, Window
-from ..kernel.dist import count_at_least, empirical_p
+from ..kernel.dist import TIE, empirical_p
 from ..registry import TESTS
 from ._bars import NEEDS_BARS, ClockSums, PairBars, clock_sums, each, given
 
@@ -73,9 +73,10 @@ def path_p(sums: ClockSums, alternative: str = "two-sided") -> FloatArray:
     m = sums.past.shape[0]
     if not m:
         return np.full(sums.path.shape, np.nan)
+    past, path = sums.past, sums.path
     if alternative == "two-sided":
-        hits = count_at_least(np.abs(sums.past), np.abs(sums.path), axis=0)
-    else:
-        sign = 1.0 if alternative == "greater" else -1.0
-        hits = count_at_least(sign * sums.past, sign * sums.path, axis=0)
+        past, path = np.abs(past), np.abs(path)
+    elif alternative == "less":
+        past, path = -past, -path
+    hits = (past >= path - TIE).view(np.uint8).sum(axis=0, dtype=np.uint8 if m < 256 else np.int64).astype(np.int64)
     return np.where(np.isfinite(sums.path), (1 + hits) / (m + 1), np.nan)

@@ -13,10 +13,11 @@ whose shape the data fix, sums of ranks are exact, everything else is summed dat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ from .batch_fit import ATOM, DENSE, Atom, Block, Fitter, cleaned, fitter
 from .batch_ranks import RankTally
 
 Array = NDArray[np.float64]
-Index = NDArray[np.int64]
+Index = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
 
 CHUNK = 384  # events held at once: rows and scratch rows stay in a second-level cache of 2 MB
@@ -72,7 +73,8 @@ class Batch:
 
     clean (E,): inside the series, complete, not an exact fit (the others are for the pair-by-pair path). sigma, r2 (E,),
     coef (E, 1 + q), car, se (E, windows), up (E,) positive residuals, ar (E, L) abnormal returns from the first to the last
-    offset of all windows. m estimation rows, df degrees of freedom, both the same for all. order (n,): the clean events by date and security, the order of all sums over events.
+    offset of all windows. m estimation rows, df degrees of freedom, both the same for all. order (n,): the clean events
+    by date and security, the order of all sums over events.
     """
 
     clean: Mask
@@ -82,7 +84,7 @@ class Batch:
     sigma: Array
     car: Array
     se: Array
-    up: NDArray[np.int32] | None
+    up: Index | None
     coef: Array | None
     r2: Array | None
     ar: Array | None
@@ -148,9 +150,21 @@ def run_batch(
     ((5, 1), 240, 238)
     """
     plan = layout(estimation, tuple(windows))
-    security, position = np.asarray(security, np.int64), np.asarray(position, np.int64)
     fit = fitter(returns, model, plan)
+    security, position = np.asarray(security), np.asarray(position)
     return _Run.over(fit, security, position, wanted or Wanted(), max(int(chunk), 1)).carried_out(threads)
+
+
+def residual_rows(
+    returns: Array, model: Model, security: Index, position: Index, estimation: Window, windows: Sequence[Window]
+) -> Array:
+    """Estimation residuals (n, M) of events that `run_batch` found clean, a few at a time."""
+    plan = layout(estimation, tuple(windows))
+    fit = fitter(returns, model, plan)
+    dates, row = np.unique(position, return_inverse=True)
+    work = np.empty((len(position), plan.width))
+    block = fit.block(security, position + plan.low, row, [], fit.tables(dates), work, dense=False)
+    return block.e[:, : plan.m]
 
 
 # ------------------------------------------------------------------------------------------------ one run
@@ -188,18 +202,22 @@ class _Run:
     def over(cls, fit: Fitter, security: Index, position: Index, wanted: Wanted, chunk: int) -> _Run:
         plan = fit.plan
         s, t = fit.rows.shape[:2]
-        first = position + plan.low
-        order = np.flatnonzero((first >= 0) & (first < t))
-        order = order[np.argsort(first[order] * s + security[order], kind="stable")]
-        first = first[order]
+        # Index and sessions as four bytes each: with a million events these arrays are most of what is held.
+        order = np.flatnonzero((position + plan.low >= 0) & (position + plan.low < t)).astype(np.int32)
+        key = position[order].astype(np.int64) * s + security[order]
+        if (key[1:] < key[:-1]).any():
+            order = order[np.argsort(key, kind="stable")]
+        del key
+        first = (position[order] + plan.low).astype(np.int32)
         dates, edges = _runs(first)
         # Dates further apart than the longest window share no event session; where none are nearer, none need be kept.
         reach = max(min(plan.reach, plan.m - MIN_COMMON), 0)
         reach = reach if dates.size > 1 and np.diff(dates).min() <= reach else 0
-        count, security = np.diff(edges), security[order]
+        count, security = np.diff(edges), security[order].astype(np.int32)
+        date = np.repeat(np.arange(dates.size, dtype=np.int32), count)
         return cls(
-            fit, wanted, chunk, position.size, order, security, first, np.repeat(np.arange(dates.size), count),
-            dates - plan.low, edges, reach, order.size >= DENSE * dates.size,
+            fit, wanted, chunk, position.size, order, security, first, date,
+            dates.astype(np.int64) - plan.low, edges, reach, order.size >= DENSE * dates.size,
             wanted.comovement and cheaper_by_pair(dates, count, reach), _first_of_equals(security, first),
         )  # fmt: skip
 
@@ -217,7 +235,9 @@ class _Run:
         """Room for the numbers of every sorted event, and for what its date says of them."""
         e, d, plan, model = self.order.size, self.dates.size, self.fit.plan, self.fit.model
         w, q = len(plan.events), model.regressors.shape[0]
-        shapes: dict[str, tuple[int, ...]] = {"rss": (e,), "total": (e,), "car": (e, w), "c": (d, w)}
+        shapes: dict[str, tuple[int, ...]] = {"rss": (e,), "car": (e, w), "c": (d, w)}
+        if not model.fitted:
+            shapes["total"] = (e,)
         if self.wanted.coefficients:
             shapes |= {"a": (e, model.k), "mean": (d, q), "slope": (d, q, q)}
         length = plan.span.stop - plan.span.start
@@ -228,14 +248,14 @@ class _Run:
         if self.wanted.days:
             self.out["days"] = np.zeros((d, 4, length))
         if self.wanted.signs:
-            self.out["up"] = np.zeros(e, np.int32)
+            self.out["up"] = np.zeros(e, count_type(plan.m))
 
     def _stretches(self, threads: int) -> list[tuple[int, int]]:
         """Ranges of dates with about as many events each: one for one thread, else a few a thread."""
         pieces = 1 if threads <= 1 else STRETCHES * threads
         cuts = np.searchsorted(self.edges, np.linspace(0, self.order.size, pieces + 1)[1:-1])
         ends = np.unique(np.concatenate([[0], cuts, [self.dates.size]])).tolist()
-        return list(zip(ends[:-1], ends[1:])) or [(0, 0)]
+        return list(pairwise(ends)) or [(0, 0)]
 
     def _stretch(self, first: int, stop: int) -> _Part:
         """Work off dates first..stop; before them the dates their pairs reach back to, for residuals only."""
@@ -245,7 +265,7 @@ class _Run:
             warm = int(np.searchsorted(self.dates, self.dates[first] - self.reach))
         rows = min(max(self.chunk, ATOM), max(int(self.edges[stop] - self.edges[warm]), 1))
         tallies = [RankTally(plan.m, columns, rows) for columns in plan.events] if want.ranks else []
-        kind: type[Comovement] = ByPair if self.sparse else ByDate
+        kind: Callable[..., Comovement] = ByPair if self.sparse else ByDate
         pairs = kind(self.dates[warm:stop], plan.m, self.reach, self.fit.model.fitted) if want.comovement else None
         work = np.empty((rows, plan.width))
         for low, high in self._tables(warm, first, stop):
@@ -254,9 +274,7 @@ class _Run:
             for start, atoms in self._blocks(low, high):
                 events = slice(start, start + atoms[-1].stop)
                 date = self.date[events] - low
-                block = self.fit.block(
-                    self.security[events], self.first[events], date, atoms, shared, work, self.dense
-                )
+                block = self.fit.block(self.security[events], self.first[events], date, atoms, shared, work, self.dense)
                 place: slice | Index = events
                 if not block.clean.all():
                     block, atoms, keep = cleaned(block, atoms)
@@ -285,7 +303,7 @@ class _Run:
         """First event and atoms of each block: whole atoms, together at most `chunk` events (or one atom)."""
         edges = self.edges[low : high + 1].tolist()
         base, atoms = edges[0], list[Atom]()
-        for d, (start, stop) in enumerate(zip(edges[:-1], edges[1:])):
+        for d, (start, stop) in enumerate(pairwise(edges)):
             for a in range(start, stop, ATOM):
                 b = min(a + ATOM, stop)
                 if atoms and b - base > self.chunk:
@@ -304,10 +322,11 @@ class _Run:
         """Write what the block came to, events still in the order of dates."""
         out, want, m = self.out, self.wanted, self.fit.plan.m
         out["clean"][place] = True
-        out["rss"][place], out["total"][place], out["car"][place] = block.rss, block.total, block.car
+        out["rss"][place], out["car"][place] = block.rss, block.car
+        if "total" in out:
+            out["total"][place] = block.total
         if want.signs:
-            count = np.uint16 if m < 1 << 16 else np.int32  # the narrower the sum the faster
-            out["up"][place] = np.add.reduce((block.e > 0.0).view(np.uint8)[:, :m], axis=1, dtype=count)
+            out["up"][place] = np.add.reduce((block.e > 0.0).view(np.uint8)[:, :m], axis=1, dtype=count_type(m))
         if want.abnormal_returns:
             out["ar"][place] = block.e[:, self.fit.plan.span]
         if want.coefficients:
@@ -331,13 +350,17 @@ class _Run:
         by_window = zip(*(p.ranks for p in parts))
         ranks = tuple(RankSums(np.sum([r.sums for r in found], axis=0), sum(r.n for r in found)) for found in by_window)
         order = self.order[out["clean"]]
-        rss, total = out.pop("rss"), out.pop("total")
-        around = rss - total**2 / plan.m if model.centred else rss
+        rss, total = out.pop("rss"), out.pop("total", None)
+        around = rss - total**2 / plan.m if model.centred and total is not None else rss
         sigma = np.sqrt(around / (plan.m - model.lost))
-        se = np.sqrt(out.pop("c"))[self.date] * sigma[:, None]
+        if not want.coefficients:
+            rss = around = np.empty(0)
+        se = np.sqrt(out.pop("c"))[self.date]
+        se *= sigma[:, None]
         coef = r2 = None
         if want.coefficients:
             a, mean, slope = out.pop("a"), out.pop("mean")[self.date], out.pop("slope")[self.date]
+            total = np.zeros(rss.size) if total is None else total
             coef = self._as_given(coefficients(model, plan.m, a, total, mean, slope))
             r2 = self._as_given(explained(model, plan.m, a, rss, total))
         return Batch(
@@ -355,6 +378,8 @@ class _Run:
         """
         if self.again is not None:
             values = values[self.again]
+        if self.order.size == self.size and (self.order[1:] > self.order[:-1]).all():
+            return values
         shape = (self.size, *values.shape[1:])
         if self.order.size == self.size:
             out = np.empty(shape, values.dtype)
@@ -378,12 +403,17 @@ class _Run:
         return Comoving(np.where(few, 0.0, rho), pairs, np.where(few, pairs, 0.0))
 
 
+def count_type(m: int) -> type[np.unsignedinteger[Any]]:
+    """The narrowest type that counts to m: the narrower the sum the faster."""
+    return np.uint16 if m < 1 << 16 else np.uint32
+
+
 def _first_of_equals(security: Index, first: Index) -> Index | None:
     """Of sorted events, the place of the first that is the same event; None where all differ."""
     same = (np.diff(first) == 0) & (np.diff(security) == 0)
     if not same.any():
         return None
-    own = np.arange(first.size)
+    own = np.arange(first.size, dtype=np.int32)
     own[1:][same] = 0
     return np.maximum.accumulate(own)
 

@@ -14,7 +14,8 @@ Only the last few dates are kept. Every number depends on the events of its two 
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from itertools import pairwise
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from .batch_dates import stretches
 from .batch_fit import Atom, Block, dates_of
 
 Array = NDArray[np.float64]
-Index = NDArray[np.int64]
+Index = NDArray[np.integer[Any]]
 
 MIN_COMMON = 30  # two events with fewer common sessions count as uncorrelated
 # A trimmed sum of squares below this share of the whole is summed afresh: the difference would have lost digits.
@@ -53,7 +54,7 @@ def trims(est: Array, rss: Array, total: Array, reach: int, fitted: bool) -> Tri
     np.multiply(sums, sums, out=squares)
     for part in (sums, squares):
         rows = list(part)
-        for before, here in zip(rows[1:-1], rows[2:]):
+        for before, here in pairwise(rows[1:]):
             np.add(before, here, out=here)
     np.negative(sums, out=sums) if fitted else np.subtract(total, sums, out=sums)
     np.subtract(rss, squares, out=squares)
@@ -210,7 +211,9 @@ class ByPair:
         products = np.zeros((own.size, most))
         for n in range(1, most + 1):
             late = max(fresh, n)
-            np.vecdot(self._turned[late - n : session.size - n], self._turned[late:], out=products[late - fresh :, n - 1])
+            np.vecdot(
+                self._turned[late - n : session.size - n], self._turned[late:], out=products[late - fresh :, n - 1]
+            )
         k, n = np.nonzero(np.arange(most) < behind[:, None])  # row by row, so that sums do not depend on blocks
         i, j = own[k] - n - 1, own[k]
         d = session[j] - session[i]

@@ -7,13 +7,13 @@ estimation rows, coefficients are `a = Y B`, residuals `Y - a B'`, and the varia
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Index = NDArray[np.int64]
+Index = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
 Window = tuple[int, int]
 
@@ -184,7 +184,6 @@ def _multipliers(model: Model, plan: Layout, basis: Array, mean: Array, slope: A
             u = u[:, 1:] + length * np.einsum("dq,drq->dr", mean, slope)
         out[:, j] = length + np.vecdot(u, u) if u.shape[1] else length
     return out
-
 
 
 def coefficients(model: Model, m: int, a: Array, total: Array, mean: Array, slope: Array) -> Array:

@@ -7,7 +7,7 @@ are cut out of the security-major matrix, 12 times faster than out of a date-maj
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .batch_dates import Layout, Model, Tables, stretches, tables
 
 Array = NDArray[np.float64]
-Index = NDArray[np.int64]
+Index = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
 
 ATOM = 128  # events of one date taken together, whatever the block

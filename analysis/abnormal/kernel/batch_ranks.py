@@ -8,11 +8,13 @@ neighbours; such rows are ranked again from the full numbers, ties averaged.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Index = NDArray[np.int64]
+Index = NDArray[np.integer[Any]]
 
 ROWS = 128  # rows sorted together: numbers, room and ranks of a few hundred columns stay in the second-level cache
 

@@ -1,14 +1,16 @@
-"""The whole battery on many simulated studies at once: D draws of N firms on one date, complete data.
+"""The whole battery on many simulated studies at once: D draws of N firms, on one date or on dates of their own.
 
 Power simulations, size tables and Brown-Warner experiments ask the same tests thousands of times. The models and tests are
 those of `models/` and `inference/`; the test-suite holds each against its registered twin.
 
-Shapes: D draws, N firms, M estimation sessions, L event sessions.
+Shapes: D draws, N firms, M estimation sessions, L event sessions; K = 1 where all firms of a draw share the benchmark's
+sessions (one date), else N. Data are complete.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -20,22 +22,24 @@ from .ranks import midranks
 
 Array = NDArray[np.float64]
 Test = Callable[["Draws"], Array]
+EXACT_UP_TO = 25  # pairs up to which rank sums are counted exactly
 
 
 class Draws(NamedTuple):
-    """Estimates of D studies: residuals e (D, N, M), event abnormal returns ar (D, N, L), s (D, N), and per draw the
-    multiplier c (D,) of the CAR variance, the day multipliers h (D, L), the sums of squares behind studentised runs
-    q (D, M - L + 1), degrees of freedom nu and the estimation-row leverages lev (D, M). centred: sigma is taken about the
-    mean residual (market_adjusted). kept: what depends on the residuals alone, shared by all effects."""
+    """Estimates of D studies: residuals e (D, N, M), event abnormal returns ar (D, N, L), s (D, N), and the multiplier
+    c (D, K) of the CAR variance, the sums of squares behind studentised runs q (D, K, M - L + 1), degrees of freedom nu and
+    the estimation-row leverages lev (D, K, M). group (N,): which firms share a date (their windows do not meet those of
+    other dates). centred: sigma is taken about the mean residual (market_adjusted). kept: what depends on the residuals
+    alone, shared by all effects."""
 
     e: Array
     ar: Array
     s: Array
     c: Array
-    h: Array
     q: Array
     lev: Array
     nu: float
+    group: NDArray[np.int64]
     centred: bool
     kept: dict[str, Array]
 
@@ -49,7 +53,7 @@ class Draws(NamedTuple):
 
     @property
     def scar(self) -> Array:
-        return self.car / (self.s * np.sqrt(self.c)[:, None])
+        return self.car / (self.s * np.sqrt(self.c))
 
     def once(self, name: str, compute: Callable[[], Array]) -> Array:
         """A value of the residuals, computed at first use."""
@@ -64,57 +68,58 @@ class Draws(NamedTuple):
         return self._replace(ar=ar)
 
 
-def estimate(y: Array, rm: Array, event_y: Array, event_rm: Array, model: str = "market") -> Draws:
-    """Fit y (D, N, M) on rm (D, M) and forecast event_y (D, N, L) with event_rm (D, L).
+def estimate(
+    y: Array, rm: Array, event_y: Array, event_rm: Array, model: str = "market", group: NDArray[np.int64] | None = None
+) -> Draws:
+    """Fit y (D, N, M) on rm and forecast event_y (D, N, L) with event_rm.
 
-    Models: market, market_zero_alpha, market_adjusted, mean.
+    One date: rm (D, M), event_rm (D, L). Dates of their own: rm (D, N, M), event_rm (D, N, L) and `group` (N,), equal for
+    firms that share a date. Models: market, market_zero_alpha, market_adjusted, mean.
     """
-    m, length = y.shape[2], event_y.shape[2]
-    mean = rm.mean(axis=1)
-    xc = rm - mean[:, None]
-    ssm = np.einsum("dm,dm->d", xc, xc)
-    ex = event_rm - mean[:, None]
+    if rm.ndim == 2:
+        rm, event_rm = rm[:, None, :], event_rm[:, None, :]
+    m = y.shape[2]
+    mean = rm.mean(axis=2, keepdims=True)
+    xc, ex = rm - mean, event_rm - mean
+    ssm = np.einsum("dkm,dkm->dk", xc, xc)
     if model in ("market", "market_zero_alpha"):
-        beta = np.einsum("dnm,dm->dn", y, xc) / ssm[:, None]
-        e = y - beta[:, :, None] * (xc if model == "market" else rm)[:, None, :]
-        alpha = e.mean(axis=2) if model == "market" else np.zeros(beta.shape)
-        e = e - alpha[:, :, None]
-        ar = event_y - alpha[:, :, None] - beta[:, :, None] * (ex if model == "market" else event_rm)[:, None, :]
+        beta = (np.einsum("dnm,dkm->dn", y, xc) if rm.shape[1] == 1 else np.einsum("dnm,dnm->dn", y, xc)) / ssm
+        own = model == "market"
+        e = y - beta[:, :, None] * (xc if own else rm)
+        alpha = e.mean(axis=2, keepdims=True) if own else np.zeros((*beta.shape, 1))
+        e = e - alpha
+        ar = event_y - alpha - beta[:, :, None] * (ex if own else event_rm)
     elif model == "mean":
-        alpha = y.mean(axis=2)
-        e, ar = y - alpha[:, :, None], event_y - alpha[:, :, None]
+        alpha = y.mean(axis=2, keepdims=True)
+        e, ar = y - alpha, event_y - alpha
     elif model == "market_adjusted":
-        e, ar = y - rm[:, None, :], event_y - event_rm[:, None, :]
+        e, ar = y - rm, event_y - event_rm
     else:
         raise ValueError(f"no batched form of model {model!r}")
-    return _finish(e, ar, xc, ex, rm, event_rm, ssm, m, length, model)
-
-
-def _finish(
-    e: Array, ar: Array, xc: Array, ex: Array, rm: Array, event_rm: Array, ssm: Array, m: int, length: int, model: str
-) -> Draws:
-    """Variances of the model: residual, CAR, day, runs of residuals and leverage."""
-    d = e.shape[0]
-    runs = sliding_window_view(xc, length, axis=1).sum(axis=2)
-    nu = {"market": m - 2.0, "market_zero_alpha": m - 1.0, "mean": m - 1.0, "market_adjusted": m - 1.0}[model]
-    if model == "market":
-        c = length + length**2 / m + ex.sum(axis=1) ** 2 / ssm
-        h = 1 + 1 / m + ex**2 / ssm[:, None]
-        q = length - length**2 / m - runs**2 / ssm[:, None]
-        lev = 1 / m + xc**2 / ssm[:, None]
-    elif model == "market_zero_alpha":
-        c = length + event_rm.sum(axis=1) ** 2 / ssm
-        h = 1 + event_rm**2 / ssm[:, None]
-        q, lev = np.full(runs.shape, float(length)), np.zeros(xc.shape)
-    elif model == "mean":
-        c, h = np.full(d, length + length**2 / m), np.full((d, length), 1 + 1 / m)
-        q, lev = np.full(runs.shape, length - length**2 / m), np.full(xc.shape, 1 / m)
-    else:
-        c, h = np.full(d, float(length)), np.ones((d, length))
-        q, lev = np.full(runs.shape, float(length)), np.zeros(xc.shape)
+    nu = {"market": m - 2.0}.get(model, m - 1.0)
     centred = e - e.mean(axis=2, keepdims=True) if model == "market_adjusted" else e
     s = np.sqrt(np.einsum("dnm,dnm->dn", centred, centred) / nu)
-    return Draws(e, ar, s, c, h, q, lev, nu, model == "market_adjusted", {})
+    c, q, lev = _variances(xc, ex, event_rm, ssm, model)
+    one = np.zeros(y.shape[1], np.int64)
+    return Draws(e, ar, s, c, q, lev, nu, one if group is None else group, model == "market_adjusted", {})
+
+
+def _variances(xc: Array, ex: Array, event_rm: Array, ssm: Array, model: str) -> tuple[Array, Array, Array]:
+    """Multiplier of the CAR variance (D, K), sums of squares of runs (D, K, M - L + 1) and leverages (D, K, M)."""
+    m, length = xc.shape[2], ex.shape[2]
+    runs = sliding_window_view(xc, length, axis=2).sum(axis=3)
+    if model == "market":
+        return (
+            length + length**2 / m + ex.sum(axis=2) ** 2 / ssm,
+            length - length**2 / m - runs**2 / ssm[:, :, None],
+            1 / m + xc**2 / ssm[:, :, None],
+        )
+    flat, none = np.full(runs.shape, float(length)), np.zeros(xc.shape)
+    if model == "market_zero_alpha":
+        return length + event_rm.sum(axis=2) ** 2 / ssm, flat, none
+    if model == "mean":
+        return np.full(ssm.shape, length + length**2 / m), flat - length**2 / m, none + 1 / m
+    return np.full(ssm.shape, float(length)), flat, none
 
 
 # ------------------------------------------------------------------------------------------------ firms as units
@@ -144,17 +149,24 @@ def bmp(d: Draws) -> Array:
     return dist.student_p(_mean_t(d.scar), d.n - 1)
 
 
-def mean_correlation(e: Array) -> Array:
-    """Average off-diagonal Pearson correlation of the residuals of each draw, by the column-sum identity: (D,)."""
+def mean_correlation(e: Array, group: NDArray[np.int64] | None = None) -> Array:
+    """Average off-diagonal Pearson correlation of the residuals of each draw, by the column-sum identity: (D,).
+
+    With `group` (N,) pairs of different groups count as zero: their event windows share no session.
+    """
     n = e.shape[1]
     centred = e - e.mean(axis=2, keepdims=True)
     unit = centred / np.sqrt(np.einsum("dnm,dnm->dn", centred, centred))[:, :, None]
-    total = unit.sum(axis=1)
-    return (np.einsum("dm,dm->d", total, total) - n) / (n * (n - 1))
+    total = np.zeros(e.shape[0])
+    for g in range(1 if group is None else int(group.max()) + 1):
+        rows = unit if group is None else unit[:, group == g]
+        sums = rows.sum(axis=1)
+        total += np.einsum("dm,dm->d", sums, sums) - rows.shape[1]
+    return total / (n * (n - 1))
 
 
 def _kp(d: Draws, t: Array, patell_form: bool) -> Array:
-    r = d.once("rbar", lambda: mean_correlation(d.e))
+    r = d.once("rbar", lambda: mean_correlation(d.e, d.group))
     spread = 1 + (d.n - 1) * r
     factor = (1.0 if patell_form else 1 - r) / np.where(spread > 0, spread, np.nan)
     return t * np.sqrt(factor)
@@ -240,7 +252,37 @@ def grank_raw(d: Draws) -> Array:
     return _grank(d, d.scar)
 
 
+@lru_cache(maxsize=64)
+def _signed_rank_p(n: int) -> Array:
+    """Two-sided p of every rank sum 0..n(n+1)/2 without ties: exact to n = 25, else by the normal."""
+    top = n * (n + 1) // 2
+    w = np.arange(top + 1)
+    if n > EXACT_UP_TO:
+        return np.asarray(dist.normal_p((w - top / 2) / np.sqrt(n * (n + 1) * (2 * n + 1) / 24)), float)
+    counts = np.zeros(top + 1)
+    counts[0] = 1.0
+    for k in range(1, n + 1):
+        counts[k:] += counts[: top + 1 - k].copy()
+    low = np.cumsum(counts) / 2.0**n
+    return np.minimum(1.0, 2 * np.minimum(low, low[::-1]))
+
+
+def wilcoxon(d: Draws) -> Array:
+    """p of the signed-rank test (values that tie or vanish do not occur in simulated data)."""
+    k = midranks(np.abs(d.car))[0]
+    return _signed_rank_p(d.n)[np.rint(np.where(d.car > 0, k, 0).sum(axis=1)).astype(int)]
+
+
 # ------------------------------------------------------------------------------------------------ the date as unit
+
+
+def date_t(d: Draws) -> Array:
+    """p of t(G - 1) over the mean CARs of the dates; NaN with one date."""
+    groups = int(d.group.max()) + 1
+    if groups < 2:
+        return np.full(d.e.shape[0], np.nan)
+    cars = np.stack([d.car[:, d.group == g].mean(axis=1) for g in range(groups)], axis=1)
+    return dist.student_p(_mean_t(cars), groups - 1)
 
 
 def _portfolio(d: Draws) -> Draws:
@@ -260,7 +302,7 @@ def _runs(d: Draws) -> Array:
     """Studentised sums of the first firm's residuals over all runs of L sessions: (D, M - L + 1)."""
     length = d.ar.shape[2]
     sums = sliding_window_view(d.e[:, 0], length, axis=1).sum(axis=2)
-    return sums / (d.s[:, :1] * np.sqrt(d.q))
+    return sums / (d.s[:, :1] * np.sqrt(d.q[:, 0]))
 
 
 def sq(d: Draws) -> Array:
@@ -305,7 +347,7 @@ def mvrm_f(d: Draws) -> Array:
     if n > d.nu / 3:
         return np.full(d.e.shape[0], np.nan)
     theta = d.car
-    t2 = np.einsum("di,di->d", theta, np.linalg.solve(_sigma(d), theta[:, :, None])[:, :, 0]) / d.c
+    t2 = np.einsum("di,di->d", theta, np.linalg.solve(_sigma(d), theta[:, :, None])[:, :, 0]) / d.c[:, 0]
     return dist.f_p((d.nu - n + 1) / (d.nu * n) * t2, n, d.nu - n + 1)
 
 
@@ -314,14 +356,14 @@ def joint_sq(d: Draws) -> Array:
     n, length = d.n, d.ar.shape[2]
     if length != 1 or d.nu <= 3 * n:
         return np.full(d.e.shape[0], np.nan)
-    now = np.einsum("di,di->d", d.car, np.linalg.solve(_sigma(d), d.car[:, :, None])[:, :, 0]) / d.c
+    now = np.einsum("di,di->d", d.car, np.linalg.solve(_sigma(d), d.car[:, :, None])[:, :, 0]) / d.c[:, 0]
     past = d.once("past_t2", lambda: _past_t2(d))
     return (1 + np.sum(past >= now[:, None] - dist.TIE * (1 + now[:, None]), axis=1)) / (past.shape[1] + 1)
 
 
 def _past_t2(d: Draws) -> Array:
     """T2 of every estimation day with that day deleted, (D, M)."""
-    values = np.einsum("dim,dim->dm", d.e, np.linalg.solve(_sigma(d), d.e)) / (1 - d.lev)
+    values = np.einsum("dim,dim->dm", d.e, np.linalg.solve(_sigma(d), d.e)) / (1 - d.lev[:, 0])
     return values * (d.nu - 1) / (d.nu - values)
 
 
@@ -330,4 +372,9 @@ ONE_DATE: dict[str, Test] = {
     "t_xs": t_xs, "patell": patell, "bmp": bmp, "kp_bmp": kp_bmp, "kp_patell": kp_patell, "sign": sign,
     "gen_sign": gen_sign, "corrado_zivney": corrado_zivney, "grank_t": grank_t, "grank_raw": grank_raw,
     "portfolio_t": portfolio_t, "portfolio_sq": portfolio_sq, "mvrm_f": mvrm_f, "joint_sq": joint_sq,
+}  # fmt: skip
+MANY_DATES: dict[str, Test] = {
+    "t_xs": t_xs, "patell": patell, "bmp": bmp, "kp_bmp": kp_bmp, "kp_patell": kp_patell, "sign": sign,
+    "gen_sign": gen_sign, "wilcoxon": wilcoxon, "corrado_zivney": corrado_zivney, "grank_t": grank_t,
+    "grank_raw": grank_raw, "date_t": date_t,
 }  # fmt: skip

@@ -58,5 +58,7 @@ def power_text(table: Any) -> str:
         cells = "".join(f"{'n/a' if pd.isna(r) else f'{r:.3f}':>9}" for r in rates)
         mark = "" if name not in table.wrong_size else "  size wrong: do not compare its power"
         lines.append(f"{name!s:<18}{cells}{mark}")
+    if np.isfinite(table.mde):
+        lines += ["", f"by its formula the study's own estimate sees {_percent(table.mde).lstrip('+')} with 80% power"]
     lines += [f"note: {n}" for n in table.notes]
     return "\n".join(lines)

@@ -7,6 +7,7 @@ shows it. What each figure takes and draws stands in `abnormal.present.figures`,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,26 +73,31 @@ class Plots:
         figure = getattr(self, name)(**options).get_figure(root=True)
         return write_bytes(target, theme.figure_bytes(figure, form))
 
+    def _axis(self, options: Mapping[str, Any]) -> Axes:
+        from .figures.marks import headroom
+
+        return theme.new_axis(**headroom(options.get("title")))
+
     def car(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Cumulative abnormal return with its interval band (`pairs`, `by`, `average`, `interval`)."""
         from .figures.paths import car
 
         with theme.styled():
-            return car(self.result, theme.new_axis() if ax is None else ax, **options)
+            return car(self.result, self._axis(options) if ax is None else ax, **options)
 
     def ar(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Abnormal return of every session with its interval (`pair`)."""
         from .figures.paths import ar
 
         with theme.styled():
-            return ar(self.result, theme.new_axis() if ax is None else ax, **options)
+            return ar(self.result, self._axis(options) if ax is None else ax, **options)
 
     def price(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Candles, volume, event marks and the but-for line (`pair`, `before`, `after`)."""
         from .figures.prices import price
 
         with theme.styled():
-            return price(self.result, theme.new_axis() if ax is None else ax, **options)
+            return price(self.result, self._axis(options) if ax is None else ax, **options)
 
     def jump(self, ax: Axes | None = None, **options: Any) -> Axes:
         """The day in steps: overnight, rise, retreat, total (`pair`)."""
@@ -105,7 +111,7 @@ class Plots:
         from .figures.chance import placebo
 
         with theme.styled():
-            return placebo(self.result, theme.new_axis() if ax is None else ax, **options)
+            return placebo(self.result, self._axis(options) if ax is None else ax, **options)
 
     def specs(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Specification curve (`frame`, `window`)."""
@@ -119,7 +125,7 @@ class Plots:
         from .figures.chance import power
 
         with theme.styled():
-            return power(self.result, theme.new_axis() if ax is None else ax, **options)
+            return power(self.result, self._axis(options) if ax is None else ax, **options)
 
     def timeline(self, ax: Axes | None = None, **options: Any) -> Axes:
         """The event among other events (`pair`)."""
@@ -140,14 +146,14 @@ class Plots:
         from .figures.model import scatter
 
         with theme.styled():
-            return scatter(self.result, theme.new_axis() if ax is None else ax, **options)
+            return scatter(self.result, self._axis(options) if ax is None else ax, **options)
 
     def intraday(self, ax: Axes | None = None, **options: Any) -> Axes:
         """The session bar by bar (`frame`, `event_bar`)."""
         from .figures.intraday import intraday
 
         with theme.styled():
-            return intraday(self.result, theme.new_axis() if ax is None else ax, **options)
+            return intraday(self.result, self._axis(options) if ax is None else ax, **options)
 
     def forest(self, ax: Axes | None = None, **options: Any) -> Axes:
         """CAR of every pair with its interval (`window`, `by`, `sort`, `most`)."""

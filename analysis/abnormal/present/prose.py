@@ -39,11 +39,12 @@ SENTENCES = {
     "interval": "In {window} the {what} is {estimate}; effects from {low} to {high} are not rejected at {level} ({form}).",
     "interval_half": "In {window} the {what} is {estimate}; its interval has an open end ({form}).",
     "event_window": "In {window} the share returned {ret} where the model expected {expected}: abnormal {ar}.",
-    "jump": "{ticker}: previous close {prev}, open {open} ({overnight}), {edge} {extreme} ({rise}), close {close} ({retreat}); in "
-    "logarithms these steps add up to the day's {total}. At its {edge} the price stood {peak} from the close before",
+    "jump": "{ticker}: previous close {prev}, open {open} ({overnight}), {edge} {extreme} ({rise}), close {close} ({retreat}); "
+    "in logarithms these steps add up to the day's {total}. At its {edge} the price stood {peak} from the close before",
     "jump_back": " and gave back {back} of that by the close",
     "jump_rank": "; among {n} estimation days {p} for an extreme of this size",
-    "returns": "Returns are {kind}, in {currency} currency{dividends}. Sessions without a trade are {thin}; a missing return is never zero.",
+    "returns": "Returns are {kind}, in {currency} currency. Sessions without a trade are {thin}; a missing return is never "
+    "zero.",
     "model": "{who} {model}, estimated on sessions {estimation}{benchmark}. {n} were used.",
     "mde": "With {level} tests an effect of {mde} would have been seen with 80% power; smaller ones could have gone unnoticed.",
     "design_effect": "The {n} pairs count for {n_eff} independent ones in {window} (average correlation of their residuals "
@@ -51,8 +52,8 @@ SENTENCES = {
     "headline": "The design alone decides which test is the headline; here it is {test}, with {p}{n}.",
     "headline_none": "The design alone decides which test is the headline; here none applies.",
     "votes": "Beside it {counted} {verb} a vote at twice the level; {agreed}.",
-    "placebo": "On {n} earlier dates the same statistic was computed as though they were events ({{@placebo}}). Of these dates and "
-    "the event, the share at least as far from zero as the event is {p}.",
+    "placebo": "On {n} earlier dates the same statistic was computed as though they were events ({{@placebo}}). Of these dates "
+    "and the event, the share at least as far from zero as the event is {p}.",
     "not_applicable": "Not applicable: {tests}: {reason}.",
     "remark": "{tests} in {windows}: {reason}.",
     "nothing_excluded": "Nothing was left out: every pair asked for was studied.",
@@ -83,7 +84,8 @@ def cells(result: StudyResult) -> list[dict[str, Any]]:
     what = "CAR" if len(result.pairs) == 1 else "Average CAR"
     level = f"{100 * (1 - result.spec.level):g}%"
     least = f", smallest possible {p_value(v.smallest_p)}" if is_number(v.smallest_p) else ""
-    among = f"{v.headline}, n = {count(v.n)}{least}" if is_number(v.n) else v.headline
+    named = "no test applies" if v.headline == "none" else v.headline
+    among = f"{named}, n = {count(v.n)}{least}" if is_number(v.n) else named
     return [
         {"head": f"{what} {window(*v.window)}", "value": percent(v.estimate), "note": _models(result), "share": 1.0},
         {"head": f"{level} interval", "value": interval(*v.interval), "note": interval_form(result), "share": 1.45},
@@ -111,6 +113,11 @@ def interval_form(result: StudyResult) -> str:
     ends = (float(rows[0]["ci_low"]), float(rows[0]["ci_high"]))
     same = np.allclose(ends, v.interval, rtol=1e-9, atol=0, equal_nan=True)
     return str(rows[0].get("interval") or "t") if same else "SQ inverted, by ranks"
+
+
+def read_singly(result: StudyResult) -> list[str]:
+    """Where two events are read singly: the sentence of each, which the verdict gives as its reasons."""
+    return list(result.verdict.reasons[1:]) if result.verdict.row == "two_dates" else []
 
 
 def against_head(result: StudyResult) -> str:
@@ -188,9 +195,13 @@ def _same_session(result: StudyResult) -> list[str]:
 def _failed(result: StudyResult) -> list[str]:
     """Failed checks in their first clause; what is said elsewhere on the page is not said twice."""
     frame = result.checks
-    failed = [r for r in frame.to_dict("records") if r["passed"] is not None and r["passed"] == False]  # noqa: E712
-    told = [r for r in failed if r["check"] != "confounders"]
+    told = [r for r in frame.to_dict("records") if is_false(r["passed"]) and r["check"] != "confounders"]
     return [f"{first_clause(str(r['sentence']))}." for r in told]
+
+
+def is_false(value: Any) -> bool:
+    """Whether a flag of a frame says no; nothing and NaN say nothing."""
+    return value is not None and value == value and not value
 
 
 def first_clause(sentence: str) -> str:
@@ -203,9 +214,7 @@ def _opposite(result: StudyResult) -> list[str]:
     frame = result.robustness
     if "same_sign" not in frame or frame.empty:
         return []
-    other = [
-        str(w).removeprefix("model:") for w, s in zip(frame["what"], frame["same_sign"]) if s is not None and s == False
-    ]  # noqa: E712
+    other = [str(w).removeprefix("model:") for w, s in zip(frame["what"], frame["same_sign"]) if is_false(s)]
     return [say("signs_differ", models=listed(other, most=4))] if other else []
 
 
@@ -266,10 +275,12 @@ def first_sessions(result: StudyResult) -> list[str]:
 def returns_sentence(result: StudyResult) -> str:
     """What kind of returns these are."""
     spec = result.spec
-    treated = {"drop": "left out of the estimation", "lumped": "booked on the next trade", "uniform": "spread evenly over the gap",
-               "trade_to_trade": "bridged from trade to trade"}  # fmt: skip
+    treated = {
+        "drop": "left out of the estimation", "lumped": "booked on the next trade", "uniform": "spread evenly over the gap",
+        "trade_to_trade": "bridged from trade to trade",
+    }  # fmt: skip
     return say("returns", kind=spec.returns, currency="the listing" if spec.currency == "local" else spec.currency,
-               dividends="", thin=treated.get(spec.thin, spec.thin))  # fmt: skip
+               thin=treated.get(spec.thin, spec.thin))  # fmt: skip
 
 
 def model_sentence(result: StudyResult) -> str:
@@ -360,7 +371,7 @@ def alpha_sentence(result: StudyResult) -> str:
     pairs = result.pairs
     if pairs.empty or "alpha" not in pairs or not pairs["alpha"].notna().any():
         return ""
-    worst = pairs.loc[pairs["drift"].idxmax()] if pairs["drift"].notna().any() else pairs.iloc[0]
+    worst = pairs.sort_values("drift", ascending=False, kind="stable", na_position="last").iloc[0]
     if not is_number(worst["alpha"]):
         return ""
     who = f" of {worst['ticker']}" if len(pairs) > 1 else ""
@@ -452,6 +463,24 @@ def design_sentence(result: StudyResult) -> str:
 
 
 # ------------------------------------------------------------------------------------------------ rows
+
+
+def pair_labels(result: StudyResult) -> list[str]:
+    """The shortest names that tell the pairs apart: share, event, or both."""
+    shares, events = [str(t) for t in result.pairs["ticker"]], [str(e) for e in result.pairs["event_id"]]
+    if len(set(shares)) == len(shares):
+        return shares
+    if len(set(shares)) == 1 and len(set(events)) == len(events):
+        return events
+    return [f"{t}, {e}" for t, e in zip(shares, events)]
+
+
+def label_of(result: StudyResult, row: Mapping[Any, Any]) -> str:
+    """The name of the pair a row of a frame is about."""
+    for label, event, share in zip(pair_labels(result), result.pairs["event_id"], result.pairs["ticker"]):
+        if (row["event_id"], row["ticker"]) == (event, share):
+            return label
+    return f"{row['ticker']}, {row['event_id']}"
 
 
 def in_window(frame: pd.DataFrame, chosen: tuple[int, int]) -> list[dict[Any, Any]]:

@@ -127,6 +127,6 @@ def report_bytes(data: dict[str, Any]) -> bytes:
 def _without_glyph(text: str) -> str:
     character = text[0]
     return (
-        f"report: no bundled font has the character {character!r} (U+{ord(character):04X}); the fonts cover Latin, Greek, Chinese "
-        "and kana. Write the name in those"
+        f"report: no bundled font has the character {character!r} (U+{ord(character):04X}); the fonts cover Latin, Greek, "
+        "Cyrillic, Chinese and kana: write the name in those"
     )

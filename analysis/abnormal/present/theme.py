@@ -20,7 +20,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter
 
 from ..errors import DataMissing, RequestError
-from .console import display_width
 
 HERE = Path(__file__).resolve().parent
 FONT_FILE = "NotoSansCJKsc-subset.otf"
@@ -36,6 +35,7 @@ FORMATS: dict[str, dict[str, Any]] = {
     "svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     "png": {"Software": None},
 }  # fmt: skip
+UNTITLED = 0.1  # inches above an axis without title
 MARGINS = {"left": 0.72, "right": 0.12, "bottom": 0.52, "top": 0.34}  # inches
 
 
@@ -110,7 +110,7 @@ def new_axis(width: float = 6.3, height: float = 3.3, **margins: float) -> Axes:
 
     Margins in inches (left, right, bottom, top) default to those all figures share, so that their axes stand in line.
     """
-    return new_axes(1, width, height, **margins)[0]
+    return new_axes(1, width, height, (), 0.0, **margins)[0]
 
 
 def new_axes(
@@ -135,8 +135,17 @@ def new_axes(
 
 
 def label_room(texts: Iterable[str], size: float = 8.5) -> float:
-    """Inches that the widest of some labels takes, a little generously."""
-    return max((display_width(t) for t in texts), default=0) * 0.52 * size / 72 + 0.12
+    """Inches that the widest of some labels takes, with a gap to the axis."""
+    widest = max((sum(map(_advance, text)) for text in texts), default=0.0)
+    return widest * size / 72 + 0.14
+
+
+@cache
+def _advance(character: str) -> float:
+    """Width of a character of the bundled font in units of its size."""
+    font = font_manager.get_font(str(font_folder() / FONT_FILE))
+    font.set_size(10, 72)
+    return float(font.load_char(ord(character)).linearHoriAdvance) / 65536 / 10
 
 
 def figure_bytes(figure: Figure, form: str = "svg") -> bytes:

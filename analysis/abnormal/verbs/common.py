@@ -54,14 +54,46 @@ store_option = click.option(
 )
 
 
-def load_studies(names: Sequence[str], settings: Sequence[str] = ()) -> list[Study]:
-    """Studies by name or path, with the keys --set changes; all are read before anything runs."""
+def _drawable(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.lower().endswith((".svg", ".pdf", ".png")):
+        raise click.BadParameter(f"{value!r} given; a figure ends in .svg, .pdf or .png", context, option)
+    return value
+
+
+figure_option = click.option(
+    "--figure", metavar="FILE", callback=_drawable, help="Also draw it: a file that ends in .svg, .pdf or .png."
+)
+
+
+def load_studies(names: Sequence[str], settings: Sequence[str] = (), one: bool = False) -> list[Study]:
+    """Studies by name or path, with the keys --set changes; all are read before anything runs.
+
+    `one`: several are a usage error (a figure shows one study).
+    """
     from ..inputs.studyfile import load_study, with_settings
 
     if not names:
         raise click.UsageError("give a STUDY; `abnormal run --list` shows the bundled ones")
+    if one and len(names) > 1:
+        raise click.UsageError(f"--figure draws one study, {len(names)} given")
     studies = [load_study(name) for name in names]
     return [with_settings(study, settings) for study in studies] if settings else studies
+
+
+def draw_figure(out: Output, name: str, settings: Sequence[str], plot: str, frame: Any, target: str) -> None:
+    """Write a figure of a study's specification curve or power table, in the format the file name asks for."""
+    from pathlib import Path
+
+    from ..present.save import write_bytes
+    from ..present.theme import figure_bytes
+    from ..study import run
+
+    path = Path(target)
+    with out.progress() as progress:
+        result = run(load_studies([name], settings)[0], progress=progress)
+    axis = getattr(result.plot, plot)(frame=frame)
+    write_bytes(path, figure_bytes(axis.get_figure(root=True), path.suffix.lstrip(".").lower()))
+    out.note(f"written: {path}")
 
 
 @dataclass(frozen=True, slots=True)

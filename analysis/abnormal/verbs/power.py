@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .common import Output, common_options, load_studies, settings_option
+from .common import Output, common_options, draw_figure, figure_option, load_studies, settings_option
 
 
 @click.command("power", short_help="Power and true size of the tests.")
@@ -16,11 +16,12 @@ from .common import Output, common_options, load_studies, settings_option
     "--draws", type=click.IntRange(min=1), metavar="N", help="Number of random events (default: of the study)."
 )
 @click.option("--full", is_flag=True, help="Also the resampling tests, which take longer.")
+@figure_option
 @settings_option
 @common_options
 def command(
     out: Output, studies: tuple[str, ...], effects: tuple[float, ...], draws: int | None, full: bool,
-    settings: tuple[str, ...],
+    figure: str | None, settings: tuple[str, ...],
 ) -> int:  # fmt: skip
     """How often would each test reject, for a study of this size and history, at each true effect?
 
@@ -32,9 +33,11 @@ def command(
     from ..power import simulate_power
 
     tables: list[Any] = []
-    for study in load_studies(studies, settings):
+    for study in load_studies(studies, settings, one=figure is not None):
         with out.progress() as progress:
             tables.append(simulate_power(study, effects=effects or None, draws=draws, full=full, progress=progress))
+    if figure is not None:
+        draw_figure(out, studies[0], settings, "power", tables[0].frame, figure)
     if out.json:
         documents = [table.to_dict() for table in tables]
         out.document(documents[0] if len(documents) == 1 else {"studies": documents})

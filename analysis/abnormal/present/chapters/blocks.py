@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import RequestError
 from ...result import StudyResult
-from ..console import listed
+from .. import theme
+from ..console import display_width, listed
 from ..tables import Table
-from ..theme import figure_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Block = dict[str, Any]
+WHOLE = 24  # rows of a table that stays on one page
+ONE_LINE = 22  # characters of a cell that need no second line
 ROWS_SHOWN = 40  # rows of a table in the report; the files hold them all
 _MINUS = re.compile(r"(?<![\w.\-])-(?=[\d.]*\d)")
-_LONG = re.compile(r"[^\s​]{19,}")
-_BREAKS = re.compile(r"([-_./=&?+,:;@])(?=[^\s​])")
+_LONG = re.compile("[^\\s\u200b]{19,}")
+_BREAKS = re.compile("([-_./=&?+,:;@])(?=[^\\s\u200b])")
 
 
 @dataclass(slots=True)
@@ -31,15 +33,21 @@ class Pages:
     extras: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, str] = field(default_factory=dict)
 
-    def draw(self, name: str, plot: Callable[..., Axes], **options: Any) -> bool:
-        """Draw a figure without title under an id; False where the result has no numbers for it."""
+    def draw(self, name: str, plot: Callable[..., Axes], height: float = 0.0, **options: Any) -> bool:
+        """Draw a figure without title under an id; False where the result has no numbers for it.
+
+        height: inches of a figure of one axis; 0 leaves the size to the figure.
+        """
         try:
+            if height:
+                with theme.styled():
+                    options["ax"] = theme.new_axis(height=height, top=theme.UNTITLED)
             axis = plot(title="", **options)
         except RequestError:
             return False
         figure = axis.get_figure(root=True)
         assert figure is not None
-        self.figures[name] = figure_bytes(figure, "svg").decode("utf-8")
+        self.figures[name] = theme.figure_bytes(figure, "svg").decode("utf-8")
         return True
 
 
@@ -72,8 +80,10 @@ def para(text: str) -> Block | None:
 
 
 def see(text: str, *blocks: Block | None) -> Block | None:
-    """A paragraph that ends by pointing to figures and tables, those that are there."""
+    """A paragraph that ends by pointing to figures and tables, those that are there; `{refs}` says where else."""
     names = [f"{{@{b['id']}}}" for b in blocks if b is not None]
+    if "{refs}" in text:
+        return para(text.replace("{refs}", listed(names))) if names else None
     return para(f"{text} See {listed(names)}.".strip() if names else text)
 
 
@@ -105,11 +115,12 @@ def formula(group: str, name: str, text: str, plain: str = "") -> Block:
 
 def table(
     name: str, caption: str, made: Table, *, grow: Sequence[str] = (), tones: Sequence[str] = (), most: int = ROWS_SHOWN,
-    what: str = "row", file: str = "",
+    what: str = "row", file: str = "", breaks: bool = False,
 ) -> Block | None:  # fmt: skip
     """A table by its id; columns named in `grow` share the width, a share of 2 as `key:2`.
 
-    Of more than `most` rows the first are shown, and where the others are is said.
+    Of more than `most` rows the first are shown, and where the others are is said. A table stays on one page unless it
+    `breaks` or is longer than WHOLE rows.
     """
     if not made.rows:
         return None
@@ -117,15 +128,27 @@ def table(
     left = len(made.rows) - most
     notes = list(made.notes)
     if left > 0:
-        where = f" in tables/{file}.csv" if file else ""
-        notes.append(f"The first {most:,d} of {len(made.rows):,d} {what}s; all of them{where}.")
-    shares = {k: float(v or 1) for k, _, v in (g.partition(":") for g in grow)}
+        whole = file if "." in file else f"tables/{file}.csv"
+        many = what if what.endswith("s") else f"{what}s"
+        notes.append(f"The first {most:,d} of {len(made.rows):,d} {many}; all of them in {whole}.")
     rows = [[soft(minus(c)) for c in row] for row in made.cells()[:most]]
+    shares = _shares(made, rows, {k: float(v or 1) for k, _, v in (g.partition(":") for g in grow)})
     return {
         "type": "table", "id": name, "caption": minus(caption), "heads": [minus(h) for h in made.heads],
         "align": [c.align for c in made.columns], "grow": [shares.get(c.key, 0) for c in made.columns], "rows": rows,
-        "tones": list(tones)[: len(rows)] or [""] * len(rows), "notes": [minus(n) for n in notes],
+        "breaks": breaks or len(rows) > WHOLE, "tones": list(tones)[: len(rows)] or [""] * len(rows),
+        "notes": [minus(n) for n in notes],
     }  # fmt: skip
+
+
+def _shares(made: Table, rows: Sequence[Sequence[str]], wanted: dict[str, float]) -> dict[str, float]:
+    """Shares of the width: those wanted, and of columns whose words are too long to stand on one line."""
+    out = dict(wanted)
+    for j, column in enumerate(made.columns):
+        longest = max(display_width(row[j]) for row in rows)
+        if column.align == "left" and longest > ONE_LINE:
+            out[column.key] = max(out.get(column.key, 0.0), min(longest / ONE_LINE, 2.0))
+    return out
 
 
 def _without_empty(made: Table) -> Table:
@@ -154,6 +177,6 @@ def soft(text: str) -> str:
 
     def opened(found: re.Match[str]) -> str:
         pieces = _BREAKS.sub("\\1\u200b", found[0])
-        return re.sub(r"[^​]{24}(?=[^​])", "\\g<0>\u200b", pieces)
+        return re.sub("[^\u200b]{24}(?=[^\u200b])", "\\g<0>\u200b", pieces)
 
     return _LONG.sub(opened, text)

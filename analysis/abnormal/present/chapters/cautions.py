@@ -28,10 +28,11 @@ def confounders_chapter(pages: Pages) -> Chapter:
     }.get(treatment, "")  # fmt: skip
     drawn = len(result.pairs) <= 4 and pages.draw("timeline", result.plot.timeline, ax=None)
     caption = (
-        "The event among the catalogue's other events: squares share its session and cannot be told apart from it, hollow marks are "
-        "steps of the same story."
+        "The event among the catalogue's other events: squares share its session and cannot be told apart from it, hollow "
+        "marks are steps of the same story."
     )
-    intro = f"{console.plural(len(near), 'other catalogue event')} inside the windows, {len(far)} inside the estimation window. {told}"
+    counted = console.plural(len(near), "other catalogue event")
+    intro = f"{counted} inside the windows, {len(far)} inside the estimation window. {told}"
     several = len(result.pairs) > 1
     shown = (
         figure("timeline", caption, caption) if drawn else None,
@@ -72,7 +73,14 @@ def _table(name: str, caption: str, rows: Sequence[Any], several: bool) -> Block
     ]
     notes = ("Bold: in the same session and of another story. Grey: a step of the same story.",) if any(tones) else ()
     return table(
-        name, caption, Table("", columns, cells, notes), grow=["title"], tones=tones, what="event", file="confounders"
+        name,
+        caption,
+        Table("", columns, cells, notes),
+        grow=["title"],
+        tones=tones,
+        what="event",
+        file="confounders",
+        breaks=True,
     )
 
 
@@ -91,8 +99,8 @@ def checks_chapter(pages: Pages) -> Chapter:
     frame = pages.result.checks
     if frame.empty:
         return chapter("Can it be believed?")
-    order = {False: 0, True: 2}
-    rows = sorted(frame.to_dict("records"), key=lambda r: order.get(_passed(r), 1))
+    order: dict[bool | None, int] = {False: 0, None: 1, True: 2}
+    rows = sorted(frame.to_dict("records"), key=lambda r: order[_passed(r)])
     columns = (Column("check", "Check"), Column("passed", "Passed"), Column("sentence", "What was seen"))
     words = {True: "yes", False: "no", None: "–"}
     cells = tuple((str(r["check"]).replace("_", " "), words[_passed(r)], str(r["sentence"])) for r in rows)
@@ -101,7 +109,9 @@ def checks_chapter(pages: Pages) -> Chapter:
     decided = sum(_passed(r) is not None for r in rows)
     intro = f"{failed} of {decided} checks failed." if failed else f"All {decided} checks passed."
     made = Table("", columns, cells, ("–: informs only.",))
-    block = table("checks", "The checks, failed ones first.", made, grow=["sentence"], tones=tones, most=60)
+    block = table(
+        "checks", "The checks, failed ones first.", made, grow=["sentence"], tones=tones, most=60, breaks=True
+    )
     return chapter("Can it be believed?", see(intro, block), block)
 
 
@@ -126,6 +136,12 @@ def exclusions_chapter(pages: Pages) -> Chapter:
     )
     rows = tuple(tuple(console.said(r[c.key]) for c in columns) for r in frame.to_dict("records"))
     made = Table("", columns, rows)
-    return chapter(
-        "What was left out", table("excluded", "Left out, at which stage and why.", made, grow=["what", "reason:1.7", "remedy:1.2"], file="excluded")
-    )  # fmt: skip
+    shown = table(
+        "excluded",
+        "Left out, at which stage and why.",
+        made,
+        grow=["what", "reason:1.7", "remedy:1.2"],
+        file="excluded",
+        breaks=True,
+    )
+    return chapter("What was left out", see("", shown), shown)

@@ -19,11 +19,15 @@ def estimates_chapter(pages: Pages) -> Chapter:
         return chapter("Abnormal returns")
     fitted = (_models(pages), _fit(pages))
     daily = (_bars(pages), _sessions(pages))
+    plainly = (
+        "Each session stands in {refs}." if len(result.pairs) == 1 else "The averages of each session stand in {refs}."
+    )
+    told = prose.window_sentence(result) or plainly
     windows = (_windows(pages), _pairs(pages), _forest(pages))
     others = (_others(pages), _curve(pages))
     return chapter(
         "Abnormal returns", see(prose.model_sentence(result), *fitted), fitted,
-        heading("Session by session"), see(prose.window_sentence(result), *daily), daily,
+        heading("Session by session"), see(told, *daily), daily,
         heading("By window"), see(prose.interval_sentence(result), *windows), windows,
         heading("By other specifications"), see(prose.alpha_sentence(result), *others), others,
     )  # fmt: skip
@@ -40,16 +44,17 @@ def _models(pages: Pages) -> Block | None:
     frame = pages.result.pairs
     betas = [c for c in frame if c == "beta" or str(c).startswith("beta_")]
     columns = (
-        Column("ticker", "Share"), Column("event_id", "Event"), Column("model", "Model"), Column("n_est", "M", "count"),
+        Column("pair", "Pair"), Column("model", "Model"), Column("n_est", "M", "count"),
         Column("est_first", "First", "date"), Column("est_last", "Last", "date"), Column("alpha", "alpha", "percent", 2),
         *(Column(str(b), str(b).removeprefix("beta_"), "number") for b in betas), Column("sigma", "sigma", "share"),
         Column("r2", "R²", "number"), Column("contam_est", "near other events", "count"),
     )  # fmt: skip
-    rows = tuple(tuple(r[c.key] for c in columns) for r in frame.to_dict("records"))
+    named = zip(frame.to_dict("records"), prose.pair_labels(pages.result))
+    rows = tuple(tuple({**r, "pair": label}[c.key] for c in columns) for r, label in named)
     note = "M: returns the model was estimated on; alpha is the one of the fit with intercept, whether carried or not."
     caption = "The model of each pair."
     made = Table("", columns, rows, (note,))
-    return table("model", caption, made, grow=["event_id"], most=PAIRS_SHOWN, what="pair", file="pairs")
+    return table("model", caption, made, grow=["pair"], most=PAIRS_SHOWN, what="pair", file="pairs")
 
 
 def _fit(pages: Pages) -> Block | None:
@@ -57,10 +62,9 @@ def _fit(pages: Pages) -> Block | None:
     if len(result.pairs) > 2 or not pages.draw("fit", result.plot.fit, ax=None):
         return None
     who = result.pairs["ticker"].iloc[0]
-    caption = (
-        f"Estimation of {who}: returns against the benchmark with the fitted line, and residuals in time; diamonds are the "
-        "sessions of the headline window."
-    )
+    both = "returns against the benchmark with the fitted line, and residuals in time"
+    drawn = both if result.case is not None and result.case.ar.market is not None else "residuals in time"
+    caption = f"Estimation of {who}: {drawn}; diamonds are the sessions of the headline window."
     return figure("fit", caption, caption)
 
 
@@ -69,7 +73,7 @@ def _fit(pages: Pages) -> Block | None:
 
 def _bars(pages: Pages) -> Block | None:
     result = pages.result
-    if not pages.draw("bars", result.plot.ar):
+    if not pages.draw("bars", result.plot.ar, 2.6):
         return None
     caption = f"Abnormal return of each session with its {_level(pages)} interval; the headline window is shaded."
     return figure("bars", caption, caption, 92)
@@ -80,6 +84,7 @@ def _sessions(pages: Pages) -> Block | None:
     result = pages.result
     one = len(result.pairs) == 1
     level = f"{_level(pages)} interval"
+    columns: tuple[Column, ...]
     if one:
         columns = (
             Column("offset", "Session", "count"), Column("session", "Date", "date"), Column("ret", "Return", "percent"),
@@ -150,8 +155,9 @@ def _single_windows(pages: Pages) -> Block | None:
 def _average_windows(pages: Pages) -> Block | None:
     result = pages.result
     columns = (
-        Column("window", "Window"), Column("n", "Pairs", "count"), Column("caar", "CAAR", "percent"), Column("se", "s.e.", "share"),
-        Column("ends", f"{_level(pages)} interval"), Column("caar_weighted", "weighted", "percent"),
+        Column("window", "Window"), Column("n", "Pairs", "count"), Column("caar", "CAAR", "percent"),
+        Column("se", "s.e.", "share"), Column("ends", f"{_level(pages)} interval"),
+        Column("caar_weighted", "weighted", "percent"),
         Column("n_eff", "effective", "number", 1), Column("rbar_w", "r̄", "number"), Column("form", "Interval from"),
     )  # fmt: skip
     rows, tones = [], []
@@ -171,22 +177,21 @@ def _pairs(pages: Pages) -> Block | None:
     if len(result.pairs) == 1:
         return None
     columns = [
-        Column("ticker", "Share"), Column("event_id", "Event"), Column("session", "Session", "date"), Column("car", "CAR", "percent"),
-        Column("se", "s.e.", "share"), Column("interval", f"{_level(pages)} interval"), Column("p", "t p", "p"),
-        Column("sq_p", "SQ p", "p"), Column("conformal_p", "conformal p", "p"), Column("placebo_p", "placebo p", "p"),
-        Column("selection_p", "selection p", "p"),
+        Column("pair", "Pair"), Column("session", "Session", "date"),
+        Column("car", "CAR", "percent"), Column("se", "s.e.", "share"), Column("interval", f"{_level(pages)} interval"),
+        Column("p", "t p", "p"), Column("sq_p", "SQ p", "p"), Column("conformal_p", "conformal p", "p"),
+        Column("placebo_p", "placebo p", "p"), Column("selection_p", "selection p", "p"),
     ]  # fmt: skip
     records = prose.in_window(result.car, result.headline)
     empty = [c.key for c in columns if c.key.endswith("_p") and not any(console.is_number(r[c.key]) for r in records)]
     kept = tuple(c for c in columns if c.key not in empty)
-    days = result.pairs["session"].tolist()
     rows = []
-    for r, day in zip(records, days):
-        known = {**r, "session": day, "interval": interval(r["ci_low"], r["ci_high"])}
+    for r, day, label in zip(records, result.pairs["session"].tolist(), prose.pair_labels(result)):
+        known = {**r, "pair": label, "session": day, "interval": interval(r["ci_low"], r["ci_high"])}
         rows.append(tuple(known[c.key] for c in kept))
     caption = f"Cumulative abnormal return of each pair in the headline window {window(*result.headline)}."
     made = Table("", kept, tuple(rows))
-    return table("pairs", caption, made, grow=["event_id"], most=PAIRS_SHOWN, what="pair", file="car")
+    return table("pairs", caption, made, grow=["pair"], most=PAIRS_SHOWN, what="pair", file="car")
 
 
 def _forest(pages: Pages) -> Block | None:
@@ -207,8 +212,8 @@ def _others(pages: Pages) -> Block | None:
     result = pages.result
     columns = (
         Column("what", "Specification"), Column("car", "Estimate", "percent"), Column("se", "s.e.", "share"),
-        Column("interval", f"{_level(pages)} interval"), Column("p", "p", "p"), Column("test", "Test"), Column("n_est", "M", "count"),
-        Column("same_sign", "Same sign", "flag"),
+        Column("interval", f"{_level(pages)} interval"), Column("p", "p", "p"), Column("test", "Test"),
+        Column("n_est", "M", "count"), Column("same_sign", "Same sign", "flag"),
     )  # fmt: skip
     rows, tones = [], []
     for r in result.robustness.to_dict("records"):
@@ -248,16 +253,23 @@ def money_chapter(pages: Pages) -> Chapter:
     if "value" not in result.car or not result.car["value"].notna().any():
         return chapter("In money")
     columns = (
-        Column("ticker", "Share"), Column("event_id", "Event"), Column("window", "Window"), Column("car", "CAR", "percent"),
-        Column("value", "Value", "money"), *_more_money(result),
+        Column("pair", "Pair"), Column("window", "Window"), Column("car", "CAR", "percent"), Column("value", "Value", "money"),
+        *_more_money(result),
     )  # fmt: skip
-    rows = tuple(
-        tuple({**r, "window": window(r["window_start"], r["window_end"])}[c.key] for c in columns)
-        for r in result.car[result.car["value"].notna()].to_dict("records")
-    )
+    rows = []
+    for r in result.car[result.car["value"].notna()].to_dict("records"):
+        known = {**r, "window": window(r["window_start"], r["window_end"]), "pair": prose.label_of(result, r)}
+        rows.append(tuple(known[c.key] for c in columns))
     caption = "Abnormal value by window: abnormal return times market value at the close before each session."
+    notes = ("Low, High: ends of the interval of the CAR, in money.",) if len(columns) > 4 else ()
     made = table(
-        "value", caption, Table("", columns, rows), grow=["event_id"], most=PAIRS_SHOWN, what="row", file="car"
+        "value",
+        caption,
+        Table("", columns, tuple(rows), notes),
+        grow=["pair"],
+        most=PAIRS_SHOWN,
+        what="row",
+        file="car",
     )
     return chapter("In money", para(prose.say("value")), made)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import console, prose, theme
+from .. import console, prose
+from ..figures.marks import averaged
 from .blocks import Pages, minus
 
-WIDTH, HEIGHT = 6.3, 4.2  # inches of the figure; the template makes it smaller where the words need the room
+HEIGHT = 4.2  # inches of the figure; the template makes it smaller where the words need the room
 
 
 def front(pages: Pages) -> dict[str, Any]:
@@ -16,7 +17,7 @@ def front(pages: Pages) -> dict[str, Any]:
     return {
         "kicker": prose.kicker(result), "question": result.question,
         "label": verdict.label[:1].upper() + verdict.label[1:], "tone": prose.TONES.get(verdict.label, "noise"),
-        "sentence": minus(verdict.sentence),
+        "sentence": minus(verdict.sentence), "singly": [minus(s) for s in prose.read_singly(result)],
         "cells": [{k: minus(v) if isinstance(v, str) else v for k, v in c.items()} for c in prose.cells(result)],
         "figure": _figure(pages), "against_head": prose.against_head(result),
         "against": [minus(a) for a in prose.against(result)],
@@ -26,14 +27,12 @@ def front(pages: Pages) -> dict[str, Any]:
 def _figure(pages: Pages) -> dict[str, str]:
     """The cumulative path, with what its band and its zero are."""
     result = pages.result
-    with theme.styled():
-        axis = theme.new_axis(WIDTH, HEIGHT, top=0.1)
-    if not pages.draw("front", result.plot.car, ax=axis):
+    if not pages.draw("front", result.plot.car, HEIGHT):
         return {}
     level = f"{100 * (1 - result.spec.level):g}%"
     start = result.headline[0]
-    who = "each pair" if len(result.pairs) > 1 and "average" not in axis.get_label() else ""
-    what = f"Cumulative abnormal return{' of ' + who if who else ''} with its {level} band"
+    who = "" if len(result.pairs) == 1 else ", average of the pairs," if averaged(result) else " of each pair"
+    what = f"Cumulative abnormal return{who} with its {level} band"
     zero = f"zero at the close before session {start}"
     window = console.window(*result.headline)
     return {

@@ -10,7 +10,7 @@ from ...result import plain
 from .. import console
 from ..citations import dois_in, reference_of, used_methods
 from ..tables import Column, Table
-from .blocks import Block, Chapter, Pages, chapter, facts, formula, heading, listing, para, table
+from .blocks import Block, Chapter, Pages, chapter, facts, formula, heading, listing, table
 
 
 def methods_chapter(pages: Pages) -> Chapter:
@@ -88,21 +88,16 @@ def manifest_chapter(pages: Pages) -> Chapter:
     result = pages.result
     manifest = plain(dict(result.manifest))
     again = f"abnormal report {result.name}" if result.name else "study.report(path)"
+    versions = ", ".join(f"{k} {v}" for k, v in (manifest.get("versions") or {}).items())
     head = facts(
         [
-            ("Again", f"{again}, with the data and versions below, gives the same bytes."), ("Specification", str(manifest.get("spec_digest", ""))),
-            ("Seed", str(manifest.get("seed", ""))),
-            ("Versions", ", ".join(f"{k} {v}" for k, v in (manifest.get("versions") or {}).items())),
-            ("Compatibility", str(manifest.get("compat") or "")),
+            ("Again", f"{again}, with the data and versions below, gives the same bytes."),
+            ("Specification", str(manifest.get("spec_digest", ""))), ("Seed", str(manifest.get("seed", ""))),
+            ("Versions", versions), ("Compatibility", str(manifest.get("compat") or "")),
         ]
     )  # fmt: skip
-    return chapter(
-        "How to make this report again",
-        head,
-        _digests(manifest),
-        heading("Specification"),
-        listing(list(_flat(plain(result.spec.to_dict())))),
-    )
+    settings = listing(list(_flat(plain(result.spec.to_dict()))))
+    return chapter("How to make this report again", head, _digests(manifest), heading("Specification"), settings)
 
 
 def _digests(manifest: Mapping[str, Any]) -> Block | None:

@@ -8,7 +8,7 @@ from typing import Any
 from ...domain import Event
 from .. import console, prose
 from ..tables import Column, Table
-from .blocks import Block, Chapter, Pages, bullets, chapter, facts, figure, para, see, table
+from .blocks import Block, Chapter, Pages, bullets, chapter, facts, figure, heading, para, see, table
 
 TOLD, SOURCES, FLAGS = 3, 12, 12  # events told in full, sources of each, flags listed
 
@@ -28,6 +28,7 @@ def event_chapter(pages: Pages) -> Chapter:
     else:
         for event in events:
             mine = [s for s in sessions if s.startswith(event.title or event.id)] if len(events) > 1 else sessions
+            blocks += [heading(event.title or event.id)] if len(events) > 1 else []
             blocks += [_told(event, mine, pages)]
     flags = _flags(pages)
     blocks += [para("What the placing of the pairs on their sessions has to say:"), bullets(flags)] if flags else []
@@ -78,7 +79,7 @@ def _event_table(pages: Pages, events: Sequence[Event]) -> Block | None:
         for r in result.pairs.to_dict("records")
     )
     caption = "The pairs and the session each could first be traded in."
-    return table("events", caption, Table("", columns, rows), grow=["event"], what="pair", file="pairs")
+    return table("events", caption, Table("", columns, rows), grow=["event"], what="pair", file="pairs", breaks=True)
 
 
 def _flags(pages: Pages) -> list[str]:
@@ -105,16 +106,24 @@ BASES = {
 def data_chapter(pages: Pages) -> Chapter:
     """Which prices, from where, how they became returns, and what is doubtful about them."""
     result = pages.result
-    drawn = len(result.pairs) > 0 and len(result.pairs) <= 4 and pages.draw("price", result.plot.price)
+    drawn = len(result.pairs) > 0 and len(result.pairs) <= 4 and pages.draw("price", result.plot.price, 3.0)
     who = result.pairs["ticker"].iloc[0] if len(result.pairs) else ""
     caption = (
-        f"Price of {who}: hollow candles closed above their open, filled ones below; grey bars are shares traded; the dashed line "
-        "is what the model expected from the close before the headline window on."
+        f"Price of {who}: hollow candles closed above their open, filled ones below; grey bars are shares traded; the "
+        "dashed line is what the model expected from the close before the headline window on."
     )
     series, shown = _series(pages), figure("price", caption, caption) if drawn else None
-    return chapter(
-        "Prices", see(prose.returns_sentence(result), series, shown), series, bullets(list(result.notes)), shown
-    )
+    return chapter("Prices", see(prose.returns_sentence(result), series, shown), series, bullets(_notes(pages)), shown)
+
+
+def _notes(pages: Pages) -> list[str]:
+    """Notes of the study; those that say the same of several series together."""
+    told: dict[str, list[str]] = {}
+    for note in pages.result.notes:
+        who, colon, what = note.partition(": ")
+        alone = not colon or " " in who
+        told.setdefault(note if alone else what, []).append("" if alone else who)
+    return [f"{console.listed(who, most=6)}: {what}" if who[0] else what for what, who in told.items()]
 
 
 def _series(pages: Pages) -> Block | None:
@@ -151,7 +160,14 @@ def _series(pages: Pages) -> Block | None:
     order = {"studied": 0, "benchmark": 1}
     rows.sort(key=lambda r: order.get(str(r[1]).partition(",")[0], 2))
     caption = "The series behind the study."
-    return table("series", caption, Table("", columns, tuple(rows)), grow=["basis", "source:1.6"], what="series")
+    return table(
+        "series",
+        caption,
+        Table("", columns, tuple(rows)),
+        grow=["basis", "source:1.6"],
+        what="series",
+        file="manifest.json",
+    )
 
 
 # ------------------------------------------------------------------------------------------------ the day
@@ -165,21 +181,22 @@ def jump_chapter(pages: Pages) -> Chapter:
     result = pages.result
     if result.jump.empty:
         return chapter("The day")
-    rows = result.jump.to_dict("records")
+    rows: list[Any] = result.jump.to_dict("records")
     several = len(rows) > 1
     drawn = len(rows) <= 3 and pages.draw("jump", result.plot.jump, ax=None)
     caption = "The day in steps that add up, in logarithms; hatched steps go down."
     shown = figure("jump", caption, caption, 100 if several else 78) if drawn else None
     listed = _jump_table(pages, rows) if several else None
-    told = [prose.jump_sentence(r) for r in rows[:3]]
+    told = [prose.jump_sentence(r) for r in rows] if len(rows) <= 3 else [""]
     return chapter("The day", [para(t) for t in told[:-1]], see(told[-1], shown, listed), shown, listed)
 
 
 def _jump_table(pages: Pages, rows: Sequence[Any]) -> Block | None:
     columns = (
-        Column("ticker", "Share"), Column("event_id", "Event"), *(Column(k, k, "percent") for k in ("overnight", "rise", "retreat", "total")),
+        Column("pair", "Pair"), *(Column(k, k, "percent") for k in ("overnight", "rise", "retreat", "total")),
         Column("peak_gain", "peak", "percent"), Column("give_back", "given back", "share"), Column("rank_p", "rank p", "p"),
     )  # fmt: skip
-    cells = tuple(tuple(r[c.key] for c in columns) for r in rows)
-    caption = "The day of each pair: steps in log returns, the extreme as a simple return, and its rank among the estimation days."
-    return table("jumps", caption, Table("", columns, cells), grow=["event_id"], most=JUMPS, what="pair", file="jump")
+    named = [{**r, "pair": prose.label_of(pages.result, r)} for r in rows]
+    cells = tuple(tuple(r[c.key] for c in columns) for r in named)
+    caption = "The day of each pair: steps in log returns, the extreme as a simple return, and its rank among estimation days."
+    return table("jumps", caption, Table("", columns, cells), grow=["pair"], most=JUMPS, what="pair", file="jump")

@@ -25,10 +25,11 @@ def tests_chapter(pages: Pages) -> Chapter:
     absent, remarks = prose.grouped_reasons(result.tests, result.headline)
     reasons = [f"{r[:1].upper()}{r[1:].rstrip('.')}." for r in result.verdict.reasons]
     votes, battery = _votes(pages), _battery(pages)
+    every = see("Every test that gave a number stands in {refs}, with its p in each window.", battery)
     voted = " ".join(t for t in (prose.headline_sentence(result), prose.votes_sentence(result)) if t)
     return chapter(
         "Tests", see(voted, votes), votes, para("Why the verdict reads as it does:") if reasons else None, bullets(reasons),
-        heading("The battery"), see("", battery), battery, bullets(remarks), bullets(absent), _placebo(pages),
+        heading("The battery"), every, battery, bullets(remarks), bullets(absent), _placebo(pages),
     )  # fmt: skip
 
 
@@ -65,9 +66,9 @@ def _battery(pages: Pages) -> Block | None:
     result = pages.result
     windows = prose.windows_of(result)[:WINDOWS]
     columns = (
-        Column("test", "Test"), Column("variant", "Variant"), Column("statistic", "Statistic", "number"), Column("df", "df", "count"),
-        Column("n", "n", "count"), *(Column(f"p{j}", f"p {window(*w)}", "number") for j, w in enumerate(windows)),
-        Column("status", "Status"),
+        Column("test", "Test"), Column("variant", "Variant"), Column("statistic", "Statistic", "number"),
+        Column("df", "df", "count"), Column("n", "n", "count"),
+        *(Column(f"p{j}", f"p {window(*w)}", "number") for j, w in enumerate(windows)), Column("status", "Status"),
     )  # fmt: skip
     rows, tones = [], []
     for test, variant, by_window in _ordered(result):
@@ -123,7 +124,7 @@ def _cell(row: Any) -> str:
 
 def _placebo(pages: Pages) -> list[Block | None]:
     result = pages.result
-    if not pages.draw("placebo", result.plot.placebo):
+    if not pages.draw("placebo", result.plot.placebo, 2.6):
         return []
     p, n = _placebo_p(result)
     name = "the most extreme candidate" if result.verdict.headline == "selection" else "the statistic"
@@ -160,7 +161,7 @@ def power_chapter(pages: Pages) -> Chapter:
     clustering = checks.get("clustering", "") if len(result.pairs) > 1 else ""
     answer = pages.extras.get("power")
     frame = getattr(answer, "frame", answer)
-    drawn = frame is not None and pages.draw("power", result.plot.power, frame=frame)
+    drawn = frame is not None and pages.draw("power", result.plot.power, 2.8, frame=frame)
     caption = "Share of rejections by the true effect added to the event day, simulated on the study's own panel."
     shown, rates = figure("power", caption, caption, 86) if drawn else None, _power_table(frame)
     return chapter(

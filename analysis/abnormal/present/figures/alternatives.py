@@ -52,7 +52,7 @@ def specs(
     if data.empty:
         raise RequestError("plot.specs: no specification could be estimated")
     if ax is None:
-        ax = _room_for(data)
+        ax = _room_for(data, title)
     if len(data) <= LISTED:
         _listed(result, ax, data)
     else:
@@ -78,14 +78,16 @@ def _specifications(result: StudyResult, frame: Any) -> pd.DataFrame:
     return frame
 
 
-def _room_for(data: pd.DataFrame) -> Axes:
+def _room_for(data: pd.DataFrame, title: str | None) -> Axes:
     """An axis with room for the names beside a list, or for the grid beneath a curve."""
-    n = len(data)
+    n, above = len(data), marks.headroom(title)
     if n <= LISTED:
-        return theme.new_axis(height=0.9 + ROW * n, left=theme.label_room(_names(data)), right=0.6)
+        return theme.new_axis(height=0.9 + ROW * n, left=theme.label_room(_names(data)), right=0.6, **above)
     rows = _choice_rows(data)
     words = theme.label_room((_choice_name(c, v) for c, v, _ in rows), 7)
-    return theme.new_axis(height=CURVE + 0.5 + LINE * len(rows), left=max(words, 0.72), bottom=0.16 + LINE * len(rows))
+    return theme.new_axis(
+        height=CURVE + 0.5 + LINE * len(rows), left=max(words, 0.72), bottom=0.16 + LINE * len(rows), **above
+    )
 
 
 def _colours(result: StudyResult, data: pd.DataFrame) -> list[str]:
@@ -227,7 +229,9 @@ def forest(
     if ax is None:
         lines, words = len(rows) + (drawn is not None), [*(marks.clip(n, NAME) for n in rows["name"]), "average of 000"]
         each, size = (ROW, 8.5) if len(rows) <= 20 else (0.17, 7.0)
-        ax = theme.new_axis(height=0.95 + each * lines, left=theme.label_room(words, size), right=0.6)
+        ax = theme.new_axis(
+            height=0.95 + each * lines, left=theme.label_room(words, size), right=0.6, **marks.headroom(title)
+        )
     _firms(ax, rows, by, 1 if drawn is not None else 0)
     if drawn is not None:
         _average(ax, drawn, len(result.pairs))

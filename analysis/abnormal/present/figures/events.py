@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...result import StudyResult
-from .. import console, theme
+from .. import theme
 from ..theme import EVENT, INK, MUTED, signed
 from . import marks
 
@@ -32,7 +32,9 @@ def timeline(result: StudyResult, ax: Axes | None, *, pair: int | str | None = N
     )
     if ax is None:
         words = theme.label_room((marks.clip(str(r["title"]), TITLE) for r in rows), 7.5)
-        ax = theme.new_axis(height=0.9 + ROW * len(rows), left=0.15, right=min(words + 0.1, 4.4))
+        ax = theme.new_axis(
+            height=0.9 + ROW * len(rows), left=0.15, right=min(words + 0.1, 4.4), **marks.headroom(title)
+        )
     for y, row in enumerate(reversed(rows)):
         _one(ax, y, row)
     _frame(result, ax, rows, len(near) - len(shown), far)

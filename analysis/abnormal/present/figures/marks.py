@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import RequestError, UnknownName
 from ...result import StudyResult
 from .. import console
-from ..theme import EVENT, INK, MUTED, SHADE, percent_axis, signed
+from ..theme import EVENT, INK, MUTED, SHADE, UNTITLED, percent_axis, signed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +82,11 @@ def windowed(frame: pd.DataFrame, window: tuple[int, int]) -> pd.DataFrame:
 
 
 # ------------------------------------------------------------------------------------------------ marks on an axis
+
+
+def headroom(text: str | None) -> dict[str, float]:
+    """The margin above an axis: less where no title is wanted."""
+    return {"top": UNTITLED} if text == "" else {}
 
 
 def title(ax: Axes, text: str | None, default: str) -> None:

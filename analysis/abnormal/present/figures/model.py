@@ -39,12 +39,12 @@ def fit(
     waist = result._live("plot.fit").ar
     has_market = waist.market is not None
     if ax is None and part is None and has_market:
-        left, right = theme.new_axes(2, height=2.9, ratios=(1, 1.25), gap=0.8)
+        left, right = theme.new_axes(2, 6.3, 2.7, (1, 1.25), 0.8, **marks.headroom(title))
         _scatter(result, left, i)
         _residuals(result, right, i)
         marks.title(left, title, f"Estimation of {result.pairs['ticker'].iloc[i]}")
         return left
-    ax = theme.new_axis() if ax is None else ax
+    ax = theme.new_axis(**marks.headroom(title)) if ax is None else ax
     if part == "residuals" or not has_market:
         _residuals(result, ax, i)
     else:

@@ -91,7 +91,7 @@ def ar(result: StudyResult, ax: Axes, *, pair: int | str | None = None, title: s
     marks.zero_line(ax)
     names = marks.pair_names(result)
     for k, frame in enumerate(frames):
-        _bars(ax, frame, value, k, len(frames), (start, end), "" if mean else names[chosen[k]])
+        _bars(ax, frame, value, k, len(frames), (start, end), "" if mean else marks.clip(names[chosen[k]], 28))
     if len(frames) > 1:
         ax.legend(loc="best")
     marks.whole_offsets(ax, frames[0]["offset"].tolist())
@@ -185,7 +185,7 @@ def _each(result: StudyResult, ax: Axes, chosen: Sequence[int], interval: bool) 
         x, (y, low, high) = _with_zero(result, marks.rows_of(result, i), PATH)
         if interval and len(chosen) <= BANDS:
             _band(ax, x, low, high, mark)
-        _path(ax, x, y, mark, names[i], faint=len(chosen) > len(SERIES))
+        _path(ax, x, y, mark, marks.clip(names[i], 28), faint=len(chosen) > len(SERIES))
     if 1 < len(chosen) <= len(SERIES):
         ax.legend(loc="best")
 

@@ -179,7 +179,7 @@ def jump(result: StudyResult, ax: Axes | None, *, pair: int | str | None = None,
     """The day's path in steps that add up: overnight, rise (or fall) to the extreme, retreat from it, total.
 
     Drawn are `overnight, rise, retreat, total` of `jump` (log returns); the words give the prices. Without `ax` and `pair`
-    up to three pairs stand side by side.
+    up to three pairs stand side by side, each under its ticker.
     """
     marks.need_pairs(result, "jump")
     days = [r for r in result.jump.to_dict("records") if console.is_number(r["total"])]
@@ -191,10 +191,10 @@ def jump(result: StudyResult, ax: Axes | None, *, pair: int | str | None = None,
         if not days:
             raise RequestError(f"plot.jump: {wanted['ticker']} has no open, high and low for that day")
     if ax is not None or len(days) == 1:
-        return _waterfall(theme.new_axis(bottom=0.56) if ax is None else ax, days[0], title)
+        return _waterfall(theme.new_axis(bottom=0.56, **marks.headroom(title)) if ax is None else ax, days[0], title)
     axes = theme.new_axes(min(len(days), SIDE_BY_SIDE), height=3.0, bottom=0.34, gap=0.6)
     for one, row in zip(axes, days):
-        _waterfall(one, row, str(row["ticker"]) if title is None else title, narrow=True)
+        _waterfall(one, row, marks.clip(str(row["ticker"]), 20), narrow=True)
         one.set_ylabel("Log return" if one is axes[0] else "")
     _same_height(axes)
     return axes[0]
@@ -229,7 +229,7 @@ def _waterfall(ax: Axes, row: Any, title: str | None, narrow: bool = False) -> A
     _value(ax, len(steps), float(row["total"]), row["total"])
     names.append(f"total\nfrom {row['prev_close']:,.6g}" if not narrow else "total")
     marks.zero_line(ax)
-    room = 0.12 * (max(reached) - min(reached) or 1.0)
+    room = 0.15 * (max(reached) - min(reached) or 1.0)
     ax.set_ylim(min(reached) - (room if min(reached) < 0 else 0), max(reached) + (room if max(reached) > 0 else 0))
     ax.set_xticks(
         range(len(names)), [n.split("\n")[0] if narrow else n for n in names], fontsize=7.5 if narrow else None
