@@ -15,7 +15,7 @@ from .confounding import Confounder, contaminated_rows
 from .domain import TestResult, Window
 from .inference._bars import ClockSums, PairBars, clock_sums
 from .inference._window import two_sided_interval, window_stats
-from .inference.bns import session_test
+from .inference.bns import session_tests
 from .inference.lee_mykland import BarJumps
 from .inference.same_clock import half_width, path_p, pooled
 from .inputs.slots import KINDS
@@ -105,17 +105,23 @@ def _normal_interval(centre: Any, se: Any, level: float) -> tuple[Any, Any]:
 
 def _cumulative(case: BarCase, i: int) -> np.ndarray:
     """Level of the path (3, L): its sum since the headline window began, and its interval by the size of a usual bar."""
-    ar, start = case.ar, case.headline[0]
+    level, width = _levels(case, i)
+    half = dist.normal_quantile(1.0 - case.spec.level / 2.0) * np.sqrt(width)
+    return np.stack([level, level - half, level + half])
+
+
+def _levels(case: BarCase, i: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sum of the path since the headline window began (before it: minus what was to come), and its variance, (L,) each."""
+    ar = case.ar
     noise = ar.sigma[i] ** 2 * ar.noise[i]
     step = np.nan_to_num(ar.ar[i])
-    at = int(np.searchsorted(ar.offsets, start))
+    at = int(np.searchsorted(ar.offsets, case.headline[0]))
     level, width = np.zeros(step.size), np.zeros(step.size)
     level[at:], width[at:] = np.cumsum(step[at:]), np.cumsum(noise[at:])
     if at:
         level[:at] = -np.append(np.cumsum(step[1:at][::-1])[::-1], 0.0)
         width[:at] = np.append(np.cumsum(noise[1:at][::-1])[::-1], 0.0)
-    half = dist.normal_quantile(1.0 - case.spec.level / 2.0) * np.sqrt(width)
-    return np.stack([level, level - half, level + half])
+    return level, width
 
 
 def _close_before(case: BarCase, i: int) -> float:
@@ -202,16 +208,13 @@ def buy_and_hold(case: BarCase, i: int, window: Window) -> float:
 def aar_frame(case: BarCase) -> Frame:
     """One row a bar: mean abnormal return of the pairs (a night or break before the bar included), its interval, its path."""
     ar, level = case.ar, case.spec.level
+    paths = [_levels(case, i) for i in range(case.size)]
+    sums, width = (np.array([p[k] for p in paths]).reshape(case.size, ar.offsets.size) for k in (0, 1))
     rows = []
-    start = case.headline[0]
     for j, offset in enumerate(ar.offsets.tolist()):
-        values = ar.ar[:, j][np.isfinite(ar.ar[:, j])]
-        n, mean, se, low, high = _mean(values, ar.sigma * np.sqrt(ar.noise[:, j]), level)
-        a, b = (start, offset) if offset >= start else (offset + 1, start - 1)
-        sums = window_stats(ar, (a, b)).car if a <= b else np.zeros(ar.size)
-        sign = 1.0 if offset >= start else -1.0
-        spread = window_stats(ar, (a, b)).se if a <= b else np.zeros(ar.size)
-        _, cum, _, c_low, c_high = _mean(sign * sums[np.isfinite(sums)], spread, level)
+        here = np.isfinite(ar.ar[:, j])
+        n, mean, se, low, high = _mean(ar.ar[here, j], (ar.sigma * np.sqrt(ar.noise[:, j]))[here], level)
+        _, cum, _, c_low, c_high = _mean(sums[:, j], np.sqrt(width[:, j]), level)
         rows.append((offset, n, mean, se, low, high, cum, c_low, c_high))
     return Frame(rows, columns="offset n aar se ci_low ci_high cum_aar cum_low cum_high".split())
 
@@ -384,18 +387,18 @@ def _session_rows(case: BarCase, i: int, jumps: BarJumps) -> Frame:
     b, rec = case.bars[i], case.recording(i)
     at, here = case.rows(i)
     day = rec.days[case.pairs[i].ticker]
+    test = session_tests(b)
+    role = np.where(b.est, "estimation", "").astype(object)
+    role[b.event] = "event"
     flagged = np.bincount(jump_places(case, i, jumps) // b.slots, minlength=b.est.size)
-    rows = []
-    for row, d in zip(at, here):
-        test = session_test(b, int(d))
-        rows.append((
-            case.pairs[i].event.id, case.pairs[i].ticker, int(case.rel[d]), rec.grid.sessions[row],
-            "event" if d == b.event else "estimation" if b.est[d] else "", int(day.filled[row]),
-            int(rec.grid.expected()[row]), day.open[row], day.high[row], day.low[row], day.close[row],
-            b.r[d, 0] if not b.is_bar[0] else NAN, day.volume[row], float(test.rv), float(test.bv), float(test.tp),
-            float(test.z_ratio), float(test.p), int(flagged[d]), str(test.reason),
-        ))  # fmt: skip
-    return Frame(rows, columns=SESSION_COLUMNS)
+    night = b.r[:, 0] if not b.is_bar[0] else np.full(b.est.size, NAN)
+    return Frame({
+        "event_id": case.pairs[i].event.id, "ticker": case.pairs[i].ticker, "offset": case.rel[here],
+        "session": rec.grid.sessions[at], "role": role[here], "bars": day.filled[at], "expected": rec.grid.expected()[at],
+        "open": day.open[at], "high": day.high[at], "low": day.low[at], "close": day.close[at], "overnight": night[here],
+        "volume": day.volume[at], "rv": test.rv[here], "bv": test.bv[here], "tp": test.tp[here],
+        "bns_z": test.z_ratio[here], "bns_p": test.p[here], "jumps": flagged[here], "reason": test.reason[here],
+    }, columns=SESSION_COLUMNS)  # fmt: skip
 
 
 def jump_frame(case: BarCase, rows: Mapping[int, Mapping[str, object]]) -> Frame:

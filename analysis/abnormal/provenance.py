@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from .case import Case
+from .inputs.held import few
 
 PACKAGES = ("abnormal", "numpy", "scipy", "pandas", "statsmodels", "exchange-calendars", "pyarrow", "arch")
+IN_EXCESS = ("capm", "capm_zero", "ff3", "carhart4", "ff5", "ff6")  # models that explain returns above the riskless rate
 
 
 def manifest_of(case: Case) -> dict[str, Any]:
@@ -23,6 +25,27 @@ def manifest_of(case: Case) -> dict[str, Any]:
         "versions": package_versions(),
         "compat": spec.compat,
     }
+
+
+def input_notes(case: Case) -> list[str]:
+    """What was done to the inputs on reading them, and what they lack, each thing said once."""
+    kinds: dict[str, list[str]] = {}
+    for rec in case.recordings.values():
+        for ticker, basis in rec.bases.items():
+            if basis == "price":
+                kinds.setdefault("price return (no dividends)", []).append(ticker)
+        for bars in rec.bars.values() if case.request.source.own_dates else ():
+            for said in filter(None, bars.meta.get("notes", "").split("\n")):
+                kinds.setdefault(said, []).append("")
+    notes = [f"{few(tickers)}: {what}" if any(tickers) else f"prices: {what}" for what, tickers in kinds.items()]
+    factors = case.request.given.factors
+    if factors is not None:
+        notes += [f"factors: {said}" for said in factors.notes]
+    if factors is None or factors.rf is None:
+        asking = sorted({m for m in case.ar.model if m in IN_EXCESS})
+        if asking:
+            notes.append(f"{', '.join(asking)}: no riskless rate (RF) was given; it counts as zero")
+    return notes
 
 
 def package_versions() -> dict[str, str]:
@@ -59,7 +82,5 @@ def _given(case: Case) -> dict[str, str]:
             blob = frame[0].astype("datetime64[D]").astype("<i8").tobytes() + np.asarray(frame[1], "<f8").tobytes()
             out[name] = hashlib.sha256(blob).hexdigest()
     if given.factors is not None:
-        table = given.factors
-        blob = table.dates.astype("datetime64[D]").astype("<i8").tobytes() + np.asarray(table.values, "<f8").tobytes()
-        out["factors"] = hashlib.sha256(blob + ",".join(table.names).encode()).hexdigest()
+        out["factors"] = given.factors.digest
     return out

@@ -18,6 +18,7 @@ from .inputs.tapes import Given
 from .spec import StudySpec
 
 _EVENT_FILES = (".yaml", ".yml", ".csv", ".parquet", ".pq")
+LARGEST_RETURN = 0.2  # median absolute return of a series above which it cannot be one of decimal returns
 
 
 def settle(
@@ -155,8 +156,21 @@ def _series(given: Any, name: str) -> tuple[np.ndarray, np.ndarray] | None:
     if index.has_duplicates:
         raise RequestError(f"{name}: {index[index.duplicated()][0].date()} occurs twice; give one return a date")
     order = np.argsort(index.to_numpy())
-    values = pd.to_numeric(given, errors="raise").to_numpy(float)
+    try:
+        values = pd.to_numeric(given, errors="raise").to_numpy(float)
+    except (ValueError, TypeError) as error:
+        raise RequestError(f"{name}: {error}; expected a Series of decimal returns by date") from None
+    _require_returns(values, name)
     return index.to_numpy()[order].astype("datetime64[D]"), values[order]
+
+
+def _require_returns(values: np.ndarray, name: str) -> None:
+    """A day moves a market by a hundredth or two: much larger numbers are prices or percent."""
+    sizes = np.abs(values[np.isfinite(values)])
+    size = float(np.median(sizes)) if sizes.size else 0.0
+    if size > LARGEST_RETURN:
+        what = "percent; divide by 100" if size < 20 else "prices; give series.pct_change()"
+        raise RequestError(f"{name}: a median size of {size:.3g} given; expected decimal returns such as 0.012, not {what}")
 
 
 def _factors(given: Any, spec: StudySpec) -> Any:
@@ -170,4 +184,6 @@ def _factors(given: Any, spec: StudySpec) -> Any:
         return given
     if isinstance(given, (str, Path)):
         return read_french(given)
+    if isinstance(given, (list, tuple)):  # the five factors and momentum are two files of the library
+        return read_french(*given)
     return factor_frame(given)

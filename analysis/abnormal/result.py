@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,6 +100,7 @@ class StudyResult:
             "schema_version": SCHEMA_VERSION, "name": self.name, "title": self.title, "question": self.question,
         }  # fmt: skip
         out |= {name: records(getattr(self, name)) for name in FRAMES}
+        out["columns"] = {name: getattr(self, name).dtypes.astype(str).to_dict() for name in FRAMES}
         out["verdict"] = verdict_dict(self.verdict)
         out["notes"] = list(self.notes)
         out["spec"] = plain(self.spec.to_dict())
@@ -243,21 +245,25 @@ def verdict_dict(verdict: Verdict) -> dict[str, Any]:
 def verdict_from(data: Mapping[str, Any]) -> Verdict:
     """The verdict read back from its plain values."""
 
-    def number(value: Any) -> float:
-        return float("nan") if value is None else float(value)
-
-    low, high = (number(v) for v in data["interval"])
+    # An interval that ends nowhere is null; without an estimate there is no interval at all.
+    far = float("nan") if data["estimate"] is None else float("inf")
+    low, high = _number(data["interval"][0], -far), _number(data["interval"][1], far)
+    votes = {name: SimpleNamespace(**{"test": name, **v, "p": _number(v["p"])}) for name, v in data["votes"].items()}
     return Verdict(
         data["label"], data["row"], data["headline"], (int(data["window"][0]), int(data["window"][1])),
-        number(data["p"]), number(data["n"]), number(data["smallest_p"]), number(data["estimate"]), (low, high),
-        number(data["mde"]), data["sentence"], tuple(data["reasons"]), data["votes"],
+        _number(data["p"]), _number(data["n"]), _number(data["smallest_p"]), _number(data["estimate"]), (low, high),
+        _number(data["mde"]), data["sentence"], tuple(data["reasons"]), votes,
     )  # fmt: skip
+
+
+def _number(value: Any, absent: float = float("nan")) -> float:
+    return absent if value is None else float(value)
 
 
 def load_result(folder: str | Path) -> StudyResult:
     """A result saved with `study.save(folder)`: all frames, verdict and manifest, without the returns behind them."""
     path = Path(folder)
-    file = path / "result.json" if path.is_dir() else path
+    file = path if path.is_file() else path / "result.json"
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -266,7 +272,8 @@ def load_result(folder: str | Path) -> StudyResult:
         raise BadData(f"{file}:{error.lineno}:{error.colno}: not JSON ({error.msg})") from None
     if data.get("schema_version") != SCHEMA_VERSION:
         raise BadData(f"{file}: schema_version {data.get('schema_version')!r}; this version reads {SCHEMA_VERSION}")
-    frames: dict[str, Any] = {name: _read_frame(data.get(name, [])) for name in FRAMES}
+    columns = data.get("columns", {})
+    frames: dict[str, Any] = {name: _read_frame(data.get(name, []), columns.get(name)) for name in FRAMES}
     return StudyResult(
         title=data["title"], question=data["question"], name=data["name"], spec=StudySpec.from_dict(data["spec"]),
         events=EventCatalog(()), verdict=verdict_from(data["verdict"]), manifest=data["manifest"],
@@ -279,9 +286,11 @@ DATE_COLUMNS = (
 )  # fmt: skip
 
 
-def _read_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows)
+def _read_frame(rows: list[dict[str, Any]], columns: Mapping[str, str] | None) -> pd.DataFrame:
+    """A frame from its objects; `columns` says which it has, also without a row, and of what type."""
+    frame = pd.DataFrame(rows, columns=None if columns is None else list(columns))
     for name in DATE_COLUMNS:
         if name in frame:
             frame[name] = pd.to_datetime(frame[name])
-    return frame
+    plain_types = ("float", "int", "bool", "datetime64")
+    return frame.astype({n: t for n, t in (columns or {}).items() if t.startswith(plain_types)})

@@ -45,7 +45,7 @@ from .inputs.store import marks
 from .jump import estimation_rows, jump_row
 from .kernel.aggregate import mean_and_se
 from .kernel.power import mde_t
-from .provenance import manifest_of
+from .provenance import input_notes, manifest_of
 from .registry import CHECKS
 from .request import settle
 from .result import StudyResult
@@ -352,8 +352,7 @@ def _events(request: Request) -> EventCatalog:
 
 def _notes(case: Case, answers: Answers) -> tuple[str, ...]:
     """What a reader should know of the inputs and the battery."""
-    notes = [f"{t}: {w}" for r in case.recordings.values() for t, w in r.bases.items() if w == "price"]
-    notes = [n.replace("price", "price return (no dividends)") for n in notes]
+    notes = input_notes(case)
     if answers.skipped:
         notes.append(
             f"more than 50 pairs: {', '.join(answers.skipped)} of single pairs only when asked for (tests=...)"

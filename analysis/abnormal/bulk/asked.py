@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..domain import DateArray, IntArray, Ticker
+from ..domain import DateArray, Ticker
 from ..inputs.tickers import load_tickers
 from ..spec import StudySpec
+
+Codes = NDArray[np.integer[Any]]  # four bytes each: with a million rows these columns are most of what is held
 
 LIMIT = 2_000  # from more pairs on this path is asked
 DEFAULT_LIMIT = 20_000  # from more pairs on tests="default" means the tests below: the others take hours
@@ -44,7 +46,7 @@ class Rows:
     """Events as columns: ticker `names[code]` (n,) and day (n,) of every row; ids (n,) or None where they have none."""
 
     names: tuple[Ticker, ...]
-    code: IntArray
+    code: Codes
     day: DateArray
     ids: NDArray[np.object_] | None
     source: str
@@ -160,7 +162,7 @@ def _days(column: Any) -> DateArray | None:
     return None if np.isnat(days).any() or not np.array_equal(days, given) else days
 
 
-def _names(column: Any) -> tuple[IntArray, tuple[Ticker, ...]] | None:
+def _names(column: Any) -> tuple[Codes, tuple[Ticker, ...]] | None:
     """(codes (n,), distinct tickers), or None where one is missing or not a clean text."""
     import pandas as pd
 

@@ -134,7 +134,11 @@ def _checks(lanes: Lanes, design: Design) -> list[CheckResult]:
     if design.one_shock:
         text += " Tests that assume independent pairs are shown as invalid."
     short = [int(np.sum(lanes.kept.rows[:, j] < b - a + 1)) for j, (a, b) in enumerate(lanes.windows)]
-    told = f"Returns are missing in event windows of {max(short)} pairs." if max(short) else "Every event window is complete."
+    told = (
+        f"Returns are missing in event windows of {max(short)} pairs."
+        if max(short)
+        else "Every event window is complete."
+    )
     return [
         CheckResult("clustering", not design.one_shock, text), CheckResult("complete_windows", not max(short), told)
     ]  # fmt: skip

@@ -131,6 +131,7 @@ def _kept(
         for j, coef in enumerate(names):
             table[at, j] = slow.coef.get(coef, np.nan)
         named = {coef: table[:, j] for j, coef in enumerate(names)}
+
     def filled(values: np.ndarray | float | None, own: np.ndarray) -> np.ndarray:
         """Numbers of complete rows with those of the slow lane written in; one number for all stays one number."""
         given = np.broadcast_to(np.nan if values is None else values, n)

@@ -10,7 +10,7 @@ import numpy as np
 from ..domain import BoolArray, DateArray, Excluded, IntArray, Tape
 from ..inputs.calendars import panel_calendar
 from ..placing import SAME_SESSION
-from .asked import Rows
+from .asked import Codes, Rows
 
 Why = Callable[[int], tuple[str, str]]
 
@@ -23,9 +23,9 @@ class Placed:
     """
 
     rows: Rows
-    place: IntArray
-    unit: IntArray
-    day0: IntArray
+    place: Codes
+    unit: Codes
+    day0: Codes
     moved: BoolArray
     flags: dict[int, list[str]] = field(default_factory=dict)
     excluded: list[Excluded] = field(default_factory=list)

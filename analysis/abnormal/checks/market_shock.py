@@ -21,7 +21,12 @@ def market_shock(given: CheckInput) -> CheckResult:
         est = ar.market[i, : ar.first_event_column][ar.est[i, : ar.first_event_column]]
         sd = est.std(ddof=1) if est.size > 1 else np.nan
         cols = ar.columns(given.headline)
-        z = np.abs(ar.market[i, cols] - est.mean()) / sd if sd > 0 else np.full(cols.stop - cols.start, np.nan)
+        # A return over several sessions scatters with the square root of their number.
+        z = (
+            np.abs(ar.market[i, cols] - est.mean()) / (sd * np.sqrt(ar.span[i, cols]))
+            if sd > 0
+            else np.full(cols.stop - cols.start, np.nan)
+        )
         if np.isfinite(z).any() and np.nanmax(z) > worst:
             k = int(np.nanargmax(z))
             worst, where = float(z[k]), f"{ar.dates[i, cols][k]} ({label})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from functools import partial
 
 import numpy as np
@@ -39,17 +40,23 @@ def bns(ar: AbnormalReturns, window: Window, opt: TestOptions) -> PairResult:
     )
 
 
-def session_bars(bars: PairBars, row: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (J,) of the bars of one session without those over a halt, and where a new stretch starts after one."""
-    here = bars.is_bar & bars.exists[row]
-    halted = bars.halted[row, here]
-    return np.where(halted, np.nan, bars.r[row, here]), halted
+def session_tests(bars: PairBars, finite_sample: bool = True) -> realized.BNS:
+    """The test of every session (D,) in all its forms; the return over a halt belongs to no bar and splits the session."""
+    here = bars.is_bar
+    halted = bars.halted[:, here]
+    r = np.where(halted | ~bars.exists[:, here], np.nan, bars.r[:, here])
+    return realized.bns(
+        r, finite_sample=finite_sample, bars=bars.exists[:, here].sum(axis=1), starts=halted if halted.any() else None
+    )
 
 
 def session_test(bars: PairBars, row: int, finite_sample: bool = True) -> realized.BNS:
-    """The test of one session in all its forms."""
-    r, starts = session_bars(bars, row)
-    return realized.bns(r, finite_sample=finite_sample, starts=starts if starts.any() else None)
+    """The test of one session."""
+    one = replace(
+        bars, r=bars.r[row : row + 1], halted=bars.halted[row : row + 1], exists=bars.exists[row : row + 1]
+    )  # fmt: skip
+    found = session_tests(one, finite_sample)
+    return realized.BNS(**{f.name: getattr(found, f.name)[0] for f in fields(found)})
 
 
 def _answer(window: Window, opt: TestOptions, bars: PairBars) -> TestResult:

@@ -50,7 +50,13 @@ class BarJumps(NamedTuple):
 
 
 def bar_jumps(bars: PairBars, form: str = "periodic") -> BarJumps:
-    """Every bar of every session tested in one series."""
+    """Every bar of every session tested in one series; computed once."""
+    if form not in bars.cache:
+        bars.cache[form] = _bar_jumps(bars, form)
+    return bars.cache[form]
+
+
+def _bar_jumps(bars: PairBars, form: str) -> BarJumps:
     size = bars.r.size
     nan = np.full(size, np.nan)
     if form == "periodic" and bars.why_no_pattern:

@@ -24,11 +24,15 @@ BASES = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Returns:
-    """Returns of one ticker at its own traded bars: row (n,) into the bars, gross (n,) = 1 + R since the previous trade."""
+    """Returns of one ticker at its own traded bars: row (n,) into the bars, gross (n,) = 1 + R since the previous trade.
+
+    given (n,): the returns themselves where the input holds returns, to the last digit.
+    """
 
     row: IntArray
     gross: FloatArray
     basis: str
+    given: FloatArray | None = None
 
 
 def usable_price(bars: Bars) -> tuple[BoolArray, BoolArray]:
@@ -61,7 +65,7 @@ def trade_returns(bars: Bars) -> Returns:
     if basis == "given":
         ret = bars.get("ret")
         row = np.flatnonzero(np.isfinite(ret))
-        return Returns(row, 1.0 + ret[row], basis)
+        return Returns(row, 1.0 + ret[row], basis, ret[row])
     traded, _ = usable_price(bars)
     if basis == "adjusted":
         traded &= bars.get("adj_close") > 0
@@ -146,8 +150,8 @@ def _fill(
     if rate is not None and pos.size:
         gross = gross * np.concatenate([[np.nan], rate[pos[:-1]] / rate[pos[1:]]])
     value = np.log(np.where(gross > 0, gross, np.nan)) if kind == "log" else gross - 1.0
-    if found.basis == "given":
-        value = gross - 1.0
+    if found.given is not None:
+        value = found.given[keep]
         step = np.ones(pos.size, np.int16)
     else:
         step = np.diff(pos, prepend=pos[:1]).astype(np.int16)

@@ -13,7 +13,7 @@ whose shape the data fix, sums of ranks are exact, everything else is summed dat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -265,8 +265,10 @@ class _Run:
             warm = int(np.searchsorted(self.dates, self.dates[first] - self.reach))
         rows = min(max(self.chunk, ATOM), max(int(self.edges[stop] - self.edges[warm]), 1))
         tallies = [RankTally(plan.m, columns, rows) for columns in plan.events] if want.ranks else []
-        kind: Callable[..., Comovement] = ByPair if self.sparse else ByDate
-        pairs = kind(self.dates[warm:stop], plan.m, self.reach, self.fit.model.fitted) if want.comovement else None
+        pairs: Comovement | None = None
+        if want.comovement:
+            about = self.dates[warm:stop], plan.m, self.reach, self.fit.model.fitted
+            pairs = ByPair(*about) if self.sparse else ByDate(*about)
         work = np.empty((rows, plan.width))
         for low, high in self._tables(warm, first, stop):
             shared = self.fit.tables(self.dates[low:high])

@@ -7,6 +7,7 @@ the same result gives the same bytes in every process.
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -151,13 +152,17 @@ def _advance(character: str) -> float:
 def figure_bytes(figure: Figure, form: str = "svg") -> bytes:
     """The figure as SVG, PDF or PNG; the same numbers give the same bytes.
 
-    Raises RequestError for another format.
+    Raises RequestError for another format, and for a character the bundled font does not have (named).
     """
     if form not in FORMATS:
         raise RequestError(f"figure format {form!r}; expected one of {', '.join(FORMATS)}")
     out = io.BytesIO()
-    with styled():
-        figure.savefig(out, format=form, metadata=FORMATS[form])
+    with styled(), warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Glyph .* missing")
+        try:
+            figure.savefig(out, format=form, metadata=FORMATS[form])
+        except UserWarning as warning:
+            raise RequestError(f"figure: the bundled font lacks a character ({warning}); write the name in another script") from None
     return out.getvalue()
 
 

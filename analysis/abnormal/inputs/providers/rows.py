@@ -119,7 +119,10 @@ def bars_of_rows(
     out = {}
     for a, b in pairwise(edges):
         code = int(codes[a])
-        kept = {k: v[a:b] for k, v in columns.items() if k in ("close", "ret") or not np.isnan(v[a:b]).all()}
+        filled = {k: v[a:b] for k, v in columns.items() if not np.isnan(v[a:b]).all()}
+        # A ticker of which only adjusted closes are known has no close; without any price the gap stays to be seen.
+        shown = ("ret",) if "adj_close" in filled else ("close", "ret")
+        kept = {k: v[a:b] for k, v in columns.items() if k in filled or k in shown}
         meta = _meta(table.name, (*common, *_percent(kept)), late.get(code, ""), twice.get(code, ()))
         if found == "1d" and _splits_already_in(kept):
             meta["adjustment"] = "splits"
