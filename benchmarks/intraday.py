@@ -180,6 +180,7 @@ def same(a: Answer, b: Answer) -> None:
 
 
 def seconds(run: Callable[[Data], Answer], data: Data, repeats: int = 1) -> float:
+    """The least CPU seconds of some runs, so that what else the machine does weighs least."""
     best = np.inf
     for _ in range(repeats):
         start = time.process_time()
@@ -195,7 +196,7 @@ def compare(events: int, groupby_events: int) -> None:
     same(first, pandas_groupby(small))
     data = made(events)
     own = seconds(ours, data, 3)
-    loop = seconds(statsmodels_loop, data)
+    loop = seconds(statsmodels_loop, data, 3)
     part = Data(*(a[:groupby_events] for a in data))
     grouped = seconds(pandas_groupby, part) * events / groupby_events
     print(f"{events} events, {BEFORE} sessions of {BARS} bars to estimate on, {AFTER} for the window; CPU seconds")

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 sys.path.insert(0, str(DOCS))
 
-import make_outputs as pages_with_examples
+pages_with_examples = importlib.import_module("make_outputs")
 
 PAGES = sorted(p for p in DOCS.rglob("*.md"))
 TEXT = {p: p.read_text(encoding="utf-8") for p in PAGES}

@@ -91,4 +91,5 @@ def test_an_alternative_that_cannot_be_estimated_says_so() -> None:
     ret, market = worlds.returns(1, 1)
     result = worlds.run(ret, market, [300], ONE.but(robustness={"models": ["ff3", "peers_reg"]}))
     for what in ("model:ff3", "model:peers_reg"):
-        assert row(result, what).reason == "could not be estimated" and np.isnan(row(result, what).car)
+        assert row(result, what).reason.startswith("could not be estimated: ") and np.isnan(row(result, what).car)
+    assert "peers" in row(result, "model:peers_reg").reason

@@ -293,7 +293,7 @@ def by_rule(case: Case, window: Window, unit: str = "pair") -> TestResult | None
 
 
 def headline_answers(
-    case: Case, answers: Answers, window: Window, alternatives: Mapping[str, Case | None]
+    case: Case, answers: Answers, window: Window, alternatives: Mapping[str, Case | str]
 ) -> dict[str, TestResult]:
     """Everything the decision table may ask for, by its name there."""
     design, outcome = design_of(case, window), outcome_of(answers, case, window)
@@ -341,10 +341,10 @@ def _cautious(adjusted: TestResult, plain: TestResult | None) -> TestResult:
     return replace(adjusted, statistic=plain.statistic, p=plain.p)
 
 
-def _alternative(name: str, other: Case | None, window: Window, headline: str) -> TestResult | None:
+def _alternative(name: str, other: Case | str, window: Window, headline: str) -> TestResult | None:
     """What an alternative says: the test of its single unit, else the row's headline test, on its abnormal returns."""
-    if other is None or other.size == 0:
-        return TestResult.none(name, window, "the alternative could not be estimated")
+    if isinstance(other, str):
+        return TestResult.none(name, window, f"could not be estimated: {other}")
     asked = name.partition(":")[2] if name.startswith("trade_to_trade:") else ""
     if not asked:
         unit = by_rule(other, window) if other.size == 1 else by_rule(other, window, "portfolio")

@@ -34,7 +34,7 @@ from .inputs.tapes import Given, Recording, calendar_key, members, record
 from .placing import SAME_SESSION, Placed, left_out, limit_notes, place_all, positions
 from .registry import MODELS
 from .replay import StudyReplay, Track
-from .spec import FALLBACK_HEADLINE, StudySpec
+from .spec import FALLBACK_HEADLINE, StudySpec, least_min_obs
 
 Progress = Callable[[str, int, int], None]
 
@@ -359,9 +359,15 @@ def _estimated(
 
 
 def _short_remedy(m: int, spec: StudySpec) -> str:
-    floor = 7  # algebraic floor M > k + 4 with one parameter and its intercept
-    lower = f"set min_obs={m} (said in the output)" if m >= floor else "study it later, when more sessions have passed"
-    return lower if m < 5 else f'{lower}, or use model="market_adjusted": it estimates no parameters'
+    """What would bring a pair with m estimation returns back: each of these runs as it is written."""
+    plain = 'model="market_adjusted", which estimates no parameters'
+    if m >= spec.min_obs:
+        return f'use model="market" or {plain}'
+    if m >= least_min_obs(spec.model):
+        return f"set min_obs={m} (said in the output), with this model or with {plain}"
+    if m >= least_min_obs("market_adjusted"):
+        return f"set min_obs={m} (said in the output) with {plain}"
+    return "study it later, when more sessions have passed"
 
 
 def _sample_flags(

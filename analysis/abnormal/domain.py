@@ -168,7 +168,7 @@ class EventCatalog:
         known = {e.kind for e in self.whole.events}
         for k in kinds:
             if k not in known:
-                raise UnknownName("event kind", k, sorted(known))
+                raise UnknownName("event kind", k, sorted(known), f"There are {', '.join(sorted(known - {''}))}")
         return self.where(lambda e: e.kind in kinds)
 
     def status(self, *statuses: str) -> EventCatalog:
@@ -586,6 +586,10 @@ class Replay(Protocol):
 
     def at(self, unit: Unit, rows: IntArray, length: int, window: Window) -> AbnormalReturns:
         """Abnormal returns of the unit with day 0 at each of `rows`, the model fitted on `length` sessions before."""
+        ...
+
+    def scars(self, unit: Unit, rows: IntArray, length: int, window: Window) -> FloatArray:
+        """SCAR of the unit at each of `rows` (n,), NaN where the window is not whole."""
         ...
 
 

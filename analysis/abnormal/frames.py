@@ -102,8 +102,8 @@ def abnormal_returns_frame(case: Case) -> Frame:
     path = cumulative_path(case, low, high)
     return Frame(
         {
-            "event_id": np.repeat([p.event.id for p in case.pairs], l) if e else [],
-            "ticker": np.repeat([p.ticker for p in case.pairs], l) if e else [],
+            "event_id": np.repeat(np.array([p.event.id for p in case.pairs], object), l),
+            "ticker": np.repeat(np.array([p.ticker for p in case.pairs], object), l),
             "offset": np.tile(offsets, e),
             "session": ar.dates[:, cols].ravel(),
             "ret": ar.raw[:, cols].ravel(),
@@ -386,7 +386,8 @@ def confounders_frame(case: Case, found: Sequence[Sequence[Confounder]]) -> Fram
                 continue
             rows.append(
                 {
-                    "event_id": pair.event.id, "ticker": pair.ticker, "other_id": c.event.id, "title": c.event.title,
+                    "event_id": pair.event.id, "ticker": pair.ticker, "other_id": c.event.id,
+                    "title": c.event.title or c.event.id,
                     "kind": c.event.kind, "distance": c.distance, "same_session": c.same_session,
                     "same_story": c.same_story, "in_estimation": c.in_estimation, "treatment": case.spec.confounders,
                 }

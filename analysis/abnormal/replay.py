@@ -7,9 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .domain import AbnormalReturns, DateArray, IntArray, Limits, Tape, Ticker, Unit, Window
+from .domain import AbnormalReturns, BoolArray, DateArray, FloatArray, IntArray, Limits, Tape, Ticker, Unit, Window
+from .inference._window import window_stats
 from .inputs.sample import cut
+from .kernel.batch import Wanted, run_batch
+from .kernel.batch_dates import Model
 from .registry import MODELS
+
+SCARS_ONLY = Wanted(ranks=False, signs=False, comovement=False, coefficients=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,3 +72,47 @@ class StudyReplay:
         )
         ar = MODELS.get(t.model)(sample, self.options)
         return ar if t.sign == 1.0 else replace(ar, ar=t.sign * ar.ar)
+
+    def scars(self, unit: Unit, rows: IntArray, length: int, window: Window) -> FloatArray:
+        """SCAR with day 0 at each row (n,), NaN where the window is not whole: thousands of days in one pass."""
+        rows = np.asarray(rows, np.int64)
+        out, done = _batched_scars(
+            self.tracks[unit], self.options, rows, (self.estimation_end - length + 1, self.estimation_end), window
+        )
+        if not done.all():
+            w = window_stats(self.at(unit, rows[~done], length, window), window)
+            out[~done] = np.where(w.full, w.scar, np.nan)
+        return out
+
+
+def _batched_scars(
+    track: Track, options: Mapping[str, object], rows: IntArray, estimation: Window, window: Window
+) -> tuple[FloatArray, BoolArray]:
+    """SCARs of the rows around which every session has its own return, by the batched kernel, and which rows those are."""
+    tape, r = track.tape, track.row
+    model = _kernel_model(track, options)
+    known = model is not None and window[0] > estimation[1]
+    if model is None or not known or estimation[1] - estimation[0] + 1 < max(tape.min_obs, model.k + 1):
+        return np.full(rows.size, np.nan), np.zeros(rows.size, bool)
+    plain = (tape.y[r] == tape.event_y[r]) & (tape.span[r] <= 1) & tape.usable[r]
+    batch = run_batch(
+        np.where(plain, tape.y[r], np.nan)[None], model, np.zeros(rows.size, np.int64), rows, estimation=estimation,
+        windows=[window], wanted=SCARS_ONLY,
+    )  # fmt: skip
+    return track.sign * batch.scar[:, 0], batch.clean
+
+
+def _kernel_model(track: Track, options: Mapping[str, object]) -> Model | None:
+    """The track's model as the batched kernel knows it, or None."""
+    tape, name = track.tape, track.model
+    none = np.empty((0, tape.time.size))
+    if name == "mean":
+        return Model(none)
+    if not tape.names:
+        return None
+    market = np.ascontiguousarray(tape.x[tape.xid[track.row], :, 0])
+    if name in ("market", "market_zero_alpha"):
+        return Model(market[None], carried=name == "market")
+    if name == "market_adjusted" and options.get("sigma", "s_mean") == "s_mean":
+        return Model(none, market, intercept=False, centred=True)
+    return None

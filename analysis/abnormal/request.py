@@ -74,7 +74,7 @@ def _from_study(
     if used.factors is not None and not Path(used.factors).is_absolute() and (base / used.factors).exists():
         used = used.but(factors=str(base / used.factors))
     given, used = _given(benchmark, industry, factors, used)
-    pairs, excluded = _pairs(chosen, named=True)
+    pairs, excluded = _pairs(chosen, named=bool(study.events.ids or study.events.pairs or study.events.status))
     return Request(
         pairs, open_prices(_source(study, prices, base)), used, given, _lookup(chosen, catalogue), study.title,
         study.question, study.name, excluded, searched=not (study.events.ids or study.events.pairs),
@@ -106,9 +106,8 @@ def _lookup(chosen: EventCatalog, catalogue: Any) -> EventCatalog | None:
 
 
 def _pairs(chosen: EventCatalog, named: bool = False) -> tuple[tuple[Pair, ...], tuple[Excluded, ...]]:
-    """The pairs to study; unverified records of a catalogue enter only when named by id."""
-    bundled = chosen.whole.source == bundled_catalogue().source
-    asked = named or chosen.named or not bundled
+    """The pairs to study; unverified records of a catalogue or file enter only when named by id."""
+    asked = named or chosen.named or chosen.whole.source == "objects"
     pairs, excluded = [], []
     for pair in chosen.pairs:
         if not asked and pair.event.status not in ("verified", "quoted"):

@@ -95,11 +95,11 @@ def _stormy(case: Case) -> bool:
     return False
 
 
-def alternative_cases(case: Case, design: Design, progress: Progress | None = None) -> dict[str, Case | None]:
-    """The study built again with each change; None where nothing could be estimated."""
+def alternative_cases(case: Case, design: Design, progress: Progress | None = None) -> dict[str, Case | str]:
+    """The study built again with each change, or why it could not be estimated."""
     if case.size == 0:
         return {}
-    out: dict[str, Case | None] = {}
+    out: dict[str, Case | str] = {}
     wanted = changes_of(case, design)
     for done, (name, change) in enumerate(wanted.items()):
         if progress is not None:
@@ -111,7 +111,7 @@ def alternative_cases(case: Case, design: Design, progress: Progress | None = No
     return out
 
 
-def _without_confounded(case: Case) -> Case | None:
+def _without_confounded(case: Case) -> Case | str:
     """A small sample keeps its confounded pairs and shows the estimate without them (M 8.2)."""
     clean = []
     for i, pair in enumerate(case.pairs):
@@ -119,21 +119,24 @@ def _without_confounded(case: Case) -> Case | None:
         a, b = case.headline
         if not any(not c.same_story and (c.same_session or a <= c.distance <= b) for c in found):
             clean.append(pair)
-    if not clean or len(clean) == case.size:
-        return None
-    return build(replace(case.request, pairs=tuple(clean)))
+    if not clean:
+        return "every pair is confounded"
+    return case if len(clean) == case.size else build(replace(case.request, pairs=tuple(clean)))
 
 
-def _changed(case: Case, change: Mapping[str, Any]) -> Case | None:
+def _changed(case: Case, change: Mapping[str, Any]) -> Case | str:
+    """The study with a change of its spec, or why there is none."""
     try:
         other = build(case.request.but(**change, windows=case.windows))
-    except AbnormalError:
-        return None
-    return other if other.size else None
+    except AbnormalError as error:
+        return str(error)
+    if other.size:
+        return other
+    return other.excluded[0].reason if other.excluded else "no pair is left"
 
 
 def robustness_frame(
-    case: Case, others: Mapping[str, Case | None], around: Sequence[Sequence[Confounder]]
+    case: Case, others: Mapping[str, Case | str], around: Sequence[Sequence[Confounder]]
 ) -> pd.DataFrame:
     """One row an alternative: the headline window's estimate, se, p and whether it has the study's sign."""
     columns = "what car se p ci_low ci_high n_est sigma test same_sign reason".split()
@@ -143,8 +146,9 @@ def robustness_frame(
     own = _row("as specified", case, window, 0.0)
     rows = [own]
     for name, other in others.items():
-        if other is None:
-            rows.append({"what": _label(name, case), "reason": "could not be estimated", "same_sign": None})
+        if isinstance(other, str):
+            what = f"model:{second_model(case)}" if name == "second_model" else _label(name, case)
+            rows.append({"what": what, "reason": f"could not be estimated: {other}", "same_sign": None})
             continue
         rows.append(_row(_label(name, other), other, window, float(own["car"])))
     return pd.DataFrame(rows, columns=columns)

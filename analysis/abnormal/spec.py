@@ -424,7 +424,10 @@ class StudySpec:
         Model of expected returns (`abnormal methods` lists them). "auto" is ``market`` for a pair with at least 120
         estimation returns and ``market_zero_alpha`` below (1.7, 2).
     options : mapping, default {}
-        Settings that only some models know, as ``{"sigma": "s_zero"}``; ``[model.options]`` in a study file (2).
+        Settings that only some models know, as ``{"sigma": "s_zero"}``; ``[model.options]`` in a study file (2). Also
+        ``peers`` (control shares), ``donors`` (shares in the place of the studied ones: placebo in space, power; "panel" =
+        all of a frame), ``primary`` and ``lines`` (which listed line of a company counts; "all"), ``placebo_match`` (placebo
+        dates on which the market moved within so much of the event's) and ``placebo_quiet`` (without catalogue events).
     estimation : (int, int) or "all", default (-260, -11)
         First and last session of the estimation window. It must end before every window of the study begins. "all"
         runs from the first usable session to -11 (1.2).
@@ -804,11 +807,16 @@ def _too_short(values: Mapping[str, Any]) -> Iterator[Conflict]:
             yield Conflict((name, "min_obs", "freq"), text)
 
 
+def least_min_obs(model: str) -> int:
+    """The least `min_obs` a model can take: its parameters and five (METHODS.md 1.2)."""
+    return _PARAMETERS.get(model, 2) + 5
+
+
 def _below_floor(values: Mapping[str, Any]) -> Iterator[Conflict]:
-    k = _PARAMETERS.get(values["model"], 2)
-    if values["min_obs"] < k + 5:
-        text = f'{values["min_obs"]} given; model "{values["model"]}" with {k} parameters needs at least {k + 5}'
-        yield Conflict(("min_obs", "model"), f"{text}; type min_obs = {k + 5}")
+    least = least_min_obs(values["model"])
+    if values["min_obs"] < least:
+        text = f'{values["min_obs"]} given; model "{values["model"]}" with {least - 5} parameters needs at least {least}'
+        yield Conflict(("min_obs", "model"), f"{text}; type min_obs = {least}")
 
 
 def _unset_headline(values: Mapping[str, Any]) -> Iterator[Conflict]:

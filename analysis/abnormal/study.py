@@ -238,7 +238,7 @@ def _doubtful_bars(case: Case) -> tuple[str, ...]:
 
 
 def _verdict(
-    case: Case, answers: Answers, design: Design, others: Mapping[str, Case | None],
+    case: Case, answers: Answers, design: Design, others: Mapping[str, Case | str],
     around: Sequence[Sequence[Confounder]],
 ) -> Verdict:  # fmt: skip
     window = case.headline

@@ -281,7 +281,6 @@ ONE_FAULT = [
     ('date: "2024-05-07"', 'date: "2024-05-07"\n  time: "17:21"', "`time` 17:21 has no `timezone`"),
     ('date: "2024-05-07"', "scheduled: false", "`date` is missing, and so is `at`"),
     ("kind: earnings", "kind: earning", '`kind` earning is not a known kind (did you mean "earnings"?)'),
-    ("kind: earnings", "kind: zzz", "write one of export_control, entity_listing"),
     ("role: target", "role: traget", '`role` traget is not a known role (did you mean "target"'),
     ("sign: 1", "sign: 2", "`sign` 2 is not a sign; write -1, 0 or 1"),
     ("title: something", "titel: something", '`titel` is not a field of an event (did you mean "title"'),

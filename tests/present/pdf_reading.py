@@ -11,11 +11,11 @@ FONT, HEXED = re.compile(rb"/(\w+) [\d.]+ Tf"), re.compile(rb"<([0-9A-Fa-f]*)>")
 ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
-def text_of(pdf: bytes) -> list[str]:
-    """The text of every page without white space, glyphs read through the fonts' ToUnicode maps."""
+def pages_of(pdf: bytes, most: int | None = None) -> list[str]:
+    """The text of the first pages without white space, glyphs read through the fonts' ToUnicode maps."""
     objects = {int(m[1]): m[2] for m in OBJECT.finditer(pdf)}
     pages = [objects[int(k)] for k in re.findall(rb"(\d+) 0 R", _between(_kids(objects), rb"/Kids[", rb"]"))]
-    return [_page(objects, page) for page in pages]
+    return [_page(objects, page) for page in pages[:most]]
 
 
 def _kids(objects: dict[int, bytes]) -> bytes:

@@ -22,6 +22,7 @@ from ..kernel.batch_comove import MIN_COMMON
 from ..kernel.batch_dates import Model
 from ..registry import MODELS
 from ..spec import StudySpec
+from .asked import Codes
 from .held import Prices
 from .placed import Placed
 
@@ -109,8 +110,10 @@ def _empty(place: IntArray, windows: tuple[Window, ...], spec: StudySpec) -> Slo
         place=place, refused=np.zeros(n, bool), reasons={}, models=(), model=[""] * n, coef_names=(), coef={},
         m=zero.copy(), df=nan.copy(), sigma=nan.copy(), r2=nan.copy(), est_first=zero.copy(), est_last=zero.copy(),
         up=zero.copy(), seen=zero.copy(), car=np.full((n, w), np.nan), se=np.full((n, w), np.nan),
-        rows=np.zeros((n, w), np.int64), ar=np.full((n, span), np.nan), days=np.full((4, n, span), np.nan), rank_d=[np.zeros(c) for c in columns],
-        rank_n=[np.zeros(c) for c in columns], rho=np.zeros(w), flagged=np.zeros(w), rho_days=np.zeros((2, span)),
+        rows=np.zeros((n, w), np.int64), ar=np.full((n, span), np.nan), 
+        days=np.full((4, n, span), np.nan), rank_d=[np.zeros(c) for c in columns],
+        rank_n=[np.zeros(c) for c in columns],
+        rho=np.zeros(w), flagged=np.zeros(w), rho_days=np.zeros((2, span)),
     )  # fmt: skip
 
 
@@ -120,7 +123,8 @@ def _estimate(
     assert not isinstance(spec.estimation, str)
     low, high = min(a for a, _ in windows), max(b for _, b in windows)
     ids = tuple(placed.rows.event_id(int(placed.place[i])) for i in place)
-    sample = cut(prices.tape, placed.unit[place], placed.day0[place], spec.estimation, (low, high), low, ids)
+    unit, day0 = (a[place].astype(np.int64) for a in (placed.unit, placed.day0))
+    sample = cut(prices.tape, unit, day0, spec.estimation, (low, high), low, ids)
     return sample, MODELS.get(spec.model)(sample, spec.options)
 
 
@@ -192,7 +196,7 @@ def _add_ranks(lane: SlowLane, ar: AbnormalReturns, windows: tuple[Window, ...])
 class _Rows(NamedTuple):
     """Rows that meet: day 0, residuals (n, M), and abnormal returns (n, L) over the span of all windows."""
 
-    day: IntArray
+    day: Codes
     residuals: FloatArray
     ar: FloatArray
 
@@ -260,7 +264,7 @@ class _Meetings:
         return np.asarray(share * some_a[:, None] * some_b[None, :])
 
 
-def pairwise(day_a: IntArray, a: FloatArray, day_b: IntArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+def pairwise(day_a: Codes, a: FloatArray, day_b: Codes, b: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Pairwise complete correlations (na, nb) of residuals (n, M) that begin on different sessions, and common sessions.
 
     day: session on which each row's offsets count from; only differences matter.
@@ -279,7 +283,7 @@ def pairwise(day_a: IntArray, a: FloatArray, day_b: IntArray, b: FloatArray) -> 
     return np.clip(rho, -1.0, 1.0), n
 
 
-def _on_sessions(shift: IntArray, rows: FloatArray, width: int) -> tuple[FloatArray, FloatArray]:
+def _on_sessions(shift: Codes, rows: FloatArray, width: int) -> tuple[FloatArray, FloatArray]:
     """Rows centred and put on common sessions, zero where there is none, and the mask of those there are."""
     have = np.isfinite(rows)
     count = np.maximum(have.sum(axis=1, keepdims=True), 1)

@@ -113,9 +113,13 @@ def _running(bars: PairBars) -> tuple[FloatArray, IntArray]:
     if "running" not in bars.cache:
         flat = bars.ar.ravel()
         there = np.isfinite(flat)
-        total, count = np.zeros(flat.size + 1), np.zeros(flat.size + 1, np.int64)
-        np.cumsum(flat if there.all() else np.where(there, flat, 0.0), out=total[1:])
-        np.cumsum(there, out=count[1:])
+        total = np.zeros(flat.size + 1)
+        if there.all():
+            np.cumsum(flat, out=total[1:])
+            count = np.arange(flat.size + 1)
+        else:
+            np.cumsum(np.where(there, flat, 0.0), out=total[1:])
+            count = np.concatenate([[0], np.cumsum(there)])
         bars.cache["running"] = (total, count)
     return bars.cache["running"]
 

@@ -38,8 +38,7 @@ class Placebos(NamedTuple):
 
 def scar_at(replay: Replay, unit: Unit, rows: IntArray, length: int, window: Window) -> FloatArray:
     """SCAR of the unit at each row, estimated afresh on `length` sessions; NaN where the window is not whole."""
-    w = window_stats(replay.at(unit, rows, length, window), window)
-    return np.where(w.full, w.scar, np.nan)
+    return replay.scars(unit, rows, length, window)
 
 
 def admissible_rows(first: int, t1: int, gap_end: int, length: int, window: Window) -> IntArray:

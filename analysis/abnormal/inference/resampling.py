@@ -207,9 +207,10 @@ def placebo_joint(ar: AbnormalReturns, window: Window, opt: TestOptions) -> Test
     observed = float(sum(q[-1] for q in sums))
     hits = _hits(total, observed, opt.alternative)
     positions = np.array([q.size for q in sums])
+    statistic = abs(observed) if opt.alternative == "two-sided" else observed
     extra = {
-        "T_0": abs(observed), "n_ge": hits, "groups": days.size, "positions": positions,
+        "T_0": abs(observed), "sign": int(np.sign(observed)), "n_ge": hits, "groups": days.size, "positions": positions,
         "min_p": max(1.0 / (opt.draws + 1), float(np.exp(-np.log(positions).sum()))),
     }  # fmt: skip
     p = (1.0 + hits) / (opt.draws + 1.0)
-    return TestResult("placebo_joint", window, observed, p, np.nan, rows.size, form, extra=extra)
+    return TestResult("placebo_joint", window, statistic, p, np.nan, rows.size, form, extra=extra)

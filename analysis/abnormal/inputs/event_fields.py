@@ -7,6 +7,7 @@ the line they stand on. `build_event` turns it into an `Event`, or tells a `Repo
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -245,6 +246,15 @@ def one_of(what: str, allowed: Iterable[str]) -> Callable[[Any], str]:
     return read
 
 
+def read_kind(value: Any) -> str:
+    """A kind of the list, or a word of the user's own; one that is a slip of the pen is an error."""
+    word = str(value).strip()
+    slip = difflib.get_close_matches(word.lower(), KINDS, n=1, cutoff=0.85)
+    if slip and word not in KINDS:
+        raise ValueError(f'{word} is not a known kind (did you mean "{slip[0]}"?)')
+    return word
+
+
 def read_number(name: str, cell: Cell) -> int | float | str:
     """An attribute: a plain number becomes one, anything else stays text (0700, NO, 12:30)."""
     if isinstance(cell.value, (int, float)):
@@ -264,7 +274,7 @@ def read_number(name: str, cell: Cell) -> int | float | str:
 
 READERS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {
-        "title": read_text, "kind": one_of("kind", KINDS), "at": read_at, "date": read_day, "time": read_clock,
+        "title": read_text, "kind": read_kind, "at": read_at, "date": read_day, "time": read_clock,
         "timezone": read_zone, "precision": one_of("precision", PRECISIONS),
         "session_hint": one_of("session hint", SESSION_HINTS), "session_market": read_market,
         "scheduled": read_flag, "anticipated": one_of("answer", ANTICIPATED), "jurisdiction": read_text,
@@ -293,6 +303,7 @@ def build_event(raw: RawEvent, report: Report) -> Event | None:
         return None
     values |= when | {name: tuple(str(cell.value) for cell in raw.lists.get(name, ())) for name in LISTS}
     values.setdefault("precision", "day" if when["at"] is None else "minute")
+    values.setdefault("status", "quoted")  # who writes a record down states it; unverified is a word one has to say
     return Event(id=raw.id, tickers=links, attributes=MappingProxyType(attributes), **values)
 
 
@@ -456,6 +467,9 @@ def review(raw: RawEvent, event: Event, report: Report, today: dt.date) -> None:
     for name in ("title", "kind"):
         if not raw.defaults and not getattr(event, name):  # a table may do without; a catalogue record may not
             report.add(raw.line, raw.id, name, "is missing", "warning")
+    if event.kind and event.kind not in KINDS:
+        told = f"{event.kind} is a kind of your own; the usual ones are {', '.join(KINDS)}"
+        report.add(raw.fields["kind"].line, raw.id, "kind", told, "warning")
     if event.at is None and event.precision in ("minute", "hour"):
         told = f"{event.precision}, yet the record has only a date; give `at`, or write session, day or week"
         report.add(raw.fields["precision"].line, raw.id, "precision", told, "warning")

@@ -142,7 +142,7 @@ def _add_row(raw: RawEvent, table: Table, i: int, report: Report) -> None:
 def _agree(raw: RawEvent, name: str, cell: Cell, report: Report) -> None:
     known = raw.fields.setdefault(name, cell)
     if known is not cell and known.value != cell.value:
-        told = f"{cell.value} differs from {known.value} on line {known.line} of the same event"
+        told = f"{cell.value} differs from {known.value} on line {known.line} of the same event; give each its own event_id"
         report.add(cell.line, raw.id, name, told)
 
 

@@ -273,7 +273,7 @@ def _as_decimal(table: FactorTable, percent: bool | None, name: str) -> FactorTa
     if not is_percent:
         return table
     rf = None if table.rf is None else table.rf / 100.0
-    notes = (*table.notes, "numbers are percent and were divided by 100")
+    notes = ("numbers are percent and were divided by 100", *table.notes)
     return FactorTable(table.names, table.dates, table.values / 100.0, rf, notes, table.source)
 
 

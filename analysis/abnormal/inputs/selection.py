@@ -67,7 +67,7 @@ class EventSelection:
     after, before : date, optional
         First and last day, both included.
     status : tuple of str
-        Default: verified and quoted in the bundled catalogue, every status in the user's own file.
+        Default: verified and quoted. Unverified events of the user's own file are left out by name, with the reason.
 
     Raises
     ------

@@ -15,7 +15,7 @@ Only the last few dates are kept. Every number depends on the events of its two 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,22 +76,12 @@ def _summed_afresh(square: Array, residuals: Array) -> None:
         square[d] = np.sum((rest - rest.mean()) ** 2)
 
 
-class Comovement(Protocol):
-    """Takes blocks of events in the order of dates; `sums` (dates, reach + 1) fills as dates are complete.
-
-    sums[b, d]: sum of rho over pairs of date b with the date d sessions before (d = 0: within the date). counts (dates,).
-    """
-
-    sums: Array
-    counts: Index
-
-    def add(self, block: Block, atoms: list[Atom], first_date: int) -> None: ...
-
-    def corrected(self) -> Array: ...
-
-
 class ByDate:
-    """The inner products above. `position` (dates,) are sessions of the dates, ascending."""
+    """The inner products above. `position` (dates,) are sessions of the dates, ascending.
+
+    Blocks come in the order of dates. corrected()[b, d]: sum of rho over pairs of date b with the date d sessions before
+    (d = 0: within the date); counts (dates,): events.
+    """
 
     def __init__(self, position: Index, m: int, reach: int, fitted: bool) -> None:
         self.position, self.m, self.reach, self.fitted = position, m, reach, fitted
@@ -221,6 +211,9 @@ class ByPair:
     def corrected(self) -> Array:
         """`sums`: nothing is left to take off."""
         return self.sums
+
+
+Comovement = ByDate | ByPair
 
 
 def near(position: Index, reach: int) -> Index:

@@ -13,6 +13,7 @@ from ..registry import MODELS
 from ._linear import estimation_columns, merged, no_regressor, short_reasons
 from ._options import whole
 
+WELL_APART = 0.01
 DEPENDENT = 1e-10  # smallest eigenvalue over the largest of the scaled cross products below which QR decides
 
 
@@ -110,8 +111,8 @@ class _Fit(NamedTuple):
 def _fitted(y: FloatArray, x: FloatArray, use: BoolArray, cols: slice) -> _Fit:
     """Least squares of y (E, W) on x (E, k, W) over the rows `use` of the estimation columns.
 
-    Cross products with one step of refinement, which is as exact as QR where the regressors are far from dependent; where
-    they are not, QR itself.
+    Cross products, with a step of refinement unless the regressors are nearly orthogonal: as exact as QR where they are
+    far from dependent; where they are not, QR itself.
     """
     chosen = use[:, cols]
     y0 = np.where(chosen, y[:, cols], 0.0)
@@ -150,7 +151,9 @@ def _cross_products(
         return None
     coef = np.linalg.solve(cross, _against(x, y))
     residual = y - (coef.transpose(0, 2, 1) @ x)[:, 0, :]
-    coef = coef + np.linalg.solve(cross, _against(x, residual))
+    if (values[:, 0] < WELL_APART * values[:, -1]).any():  # elsewhere the step would change nothing
+        coef = coef + np.linalg.solve(cross, _against(x, residual))
+        residual = y - (coef.transpose(0, 2, 1) @ x)[:, 0, :]
     g = np.linalg.solve(cross, np.broadcast_to(np.eye(k), cross.shape))
     rss = np.einsum("em,em->e", residual, residual)
     return np.asarray(coef[:, :, 0], np.float64), np.asarray(g, np.float64), rss, np.ones(m.size, bool)

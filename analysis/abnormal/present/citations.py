@@ -26,10 +26,12 @@ SAME_PAPER = {"10.1016/j.jcorpfin.2006.03.004": "10.1016/j.jcorpfin.2006.09.001"
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One entry of the BibTeX file: its key, its DOI and its text as it stands there."""
+    """One entry of the BibTeX file: its key, its DOI ("" = none), first author and year, and its text as it stands there."""
 
     key: str
     doi: str
+    author: str
+    year: str
     text: str
 
 
@@ -38,15 +40,23 @@ class Reference:
 
 @cache
 def references() -> dict[str, Reference]:
-    """Every entry of the file by its DOI in lower case."""
+    """Every entry of the file by its key."""
     out = {}
     for raw in re.split(r"(?m)^(?=@)", FILE.read_text(encoding="utf-8"))[1:]:
         key = re.match(r"@\w+\{([^,]+),", raw)
-        doi = re.search(r"doi = \{([^}]+)\}", raw)
-        if key is None or doi is None:
-            raise ValueError(f"{FILE.name}: an entry without key or doi: {raw[:60]!r}")
-        out[doi[1].lower()] = Reference(key[1], doi[1], raw.strip())
+        if key is None:
+            raise ValueError(f"{FILE.name}: an entry without key: {raw[:60]!r}")
+        doi, author, year = (
+            re.search(p, raw) for p in (r"doi = \{([^}]+)\}", r"author = \{([^,]+),", r"year = \{(\d+)\}")
+        )
+        told = ["" if found is None else found[1] for found in (doi, author, year)]
+        out[key[1]] = Reference(key[1], *told, raw.strip())
     return out
+
+
+@cache
+def _by_doi() -> dict[str, Reference]:
+    return {r.doi.lower(): r for r in references().values() if r.doi}
 
 
 def dois_in(text: str) -> list[str]:
@@ -62,7 +72,20 @@ def dois_in(text: str) -> list[str]:
 
 def reference_of(doi: str) -> Reference | None:
     """The entry of a DOI, or None where the file has none."""
-    return references().get(SAME_PAPER.get(doi.lower(), doi).lower())
+    return _by_doi().get(SAME_PAPER.get(doi.lower(), doi).lower())
+
+
+def references_in(text: str) -> list[Reference]:
+    """The papers a method names: by DOI, or by first author and year where the paper has no DOI.
+
+    Examples
+    --------
+    >>> [r.key for r in references_in("Rinaudo and Saha (2014); doi:10.2307/2490543")]
+    ['patell1976', 'rinaudo2014']
+    """
+    found = [reference_of(doi) for doi in dois_in(text)]
+    named = [r for r in references().values() if not r.doi and r.author in text and r.year in text]
+    return [r for r in found if r is not None] + named
 
 
 # ------------------------------------------------------------------------------------------------ what a study used
@@ -117,8 +140,8 @@ def _tests(result: StudyResult) -> list[str]:
 
 def used_references(result: StudyResult) -> list[Reference]:
     """Each paper once, by its key."""
-    found = [reference_of(doi) for method in used_methods(result) for doi in dois_in(method.reference)]
-    return sorted({r.key: r for r in found if r is not None}.values(), key=lambda r: r.key)
+    found = {r.key: r for method in used_methods(result) for r in references_in(method.reference)}
+    return [found[key] for key in sorted(found)]
 
 
 def bibtex(result: StudyResult) -> str:

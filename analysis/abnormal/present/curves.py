@@ -26,7 +26,7 @@ def specs_text(curve: Any) -> str:
     if np.isfinite(curve.median_p):
         over = f"{curve.draws} draws of placebo dates" if curve.draws else f"{curve.dates} shared placebo dates"
         lines.append(f"joint p of the median statistic {curve.median_p:.3f} over {over}")
-        lines.append(f"{100 * curve.share:.0f}% beyond the normal critical value alone; joint p of that share {curve.share_p:.3f}")
+        lines.append(f"{100 * curve.share:.0f}% beyond the normal critical value; joint p of that share {curve.share_p:.3f}")
     if curve.reason:
         lines.append(f"note: {curve.reason}")
     own = have[have["own"]]

@@ -162,7 +162,9 @@ def figure_bytes(figure: Figure, form: str = "svg") -> bytes:
         try:
             figure.savefig(out, format=form, metadata=FORMATS[form])
         except UserWarning as warning:
-            raise RequestError(f"figure: the bundled font lacks a character ({warning}); write the name in another script") from None
+            raise RequestError(
+                f"figure: the bundled font lacks a character ({warning}); write the name in another script"
+            ) from None
     return out.getvalue()
 
 
@@ -177,8 +179,13 @@ def signed(text: str) -> str:
 class Percents(Formatter):
     """Decimal returns as percentages, with as many decimals as the ticks of the axis need."""
 
+    ticks: tuple[float, ...] = ()
+
+    def set_locs(self, locs: Iterable[float]) -> None:
+        self.ticks = tuple(locs)
+
     def __call__(self, value: float, position: int | None = None) -> str:
-        digits = next((d for d in (0, 1, 2) if all(abs(100 * v - round(100 * v, d)) < 1e-6 for v in self.locs)), 3)
+        digits = next((d for d in (0, 1, 2) if all(abs(100 * v - round(100 * v, d)) < 1e-6 for v in self.ticks)), 3)
         shown = round(100 * value, digits) + 0.0
         return signed(f"{shown:+.{digits}f}%") if shown else "0%"
 

@@ -107,6 +107,8 @@ def near(out: Output, date: Any, ticker: str | None, days: int, source: str | No
     found = events_near(_catalogue(source), date.date(), ticker, days)
     if out.json:
         out.document({"events": [_record(e) | {"distance_days": d} for e, d in found]})
+    elif out.quiet:
+        out.text("\n".join(e.id for e, _ in found))
     elif found:
         out.table(_table([e for e, _ in found], [d for _, d in found]))
     else:

@@ -153,9 +153,9 @@ def _bars(
 
 def _require_rows(table: Table) -> None:
     if not table.values or not table.names:
-        raise BadData(f"{table.name}: there is nothing in it; expected date, ticker and close")
+        raise BadData(f"{table.where(-1)}: there is nothing in it; expected date, ticker and close")
     if all(length_of(v) == 0 for v in table.values):
-        raise BadData(f"{table.name}: there are column names but no rows")
+        raise BadData(f"{table.where(-1)}: there are column names but no rows")
 
 
 def _looks_wide(table: Table) -> bool:

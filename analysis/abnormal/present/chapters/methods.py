@@ -8,7 +8,7 @@ from typing import Any
 from ...registry import Method
 from ...result import plain
 from .. import console
-from ..citations import dois_in, reference_of, used_methods
+from ..citations import references_in, used_methods
 from ..tables import Column, Table
 from .blocks import Block, Chapter, Pages, chapter, facts, formula, heading, listing, table
 
@@ -75,8 +75,8 @@ def _ground(pages: Pages) -> list[Block | None]:
 
 def _method(group: str, method: Method) -> Block:
     """The name and question of a method, the paper it comes from, and its formula."""
-    keys = [r.key for doi in dois_in(method.reference) if (r := reference_of(doi)) is not None]
-    cited = "".join(f" {{cite:{k}}}" for k in keys)
+    papers = references_in(method.reference)
+    cited = "".join(f" {{cite:{r.key}}}" for r in papers) if papers else f" ({method.reference})"
     return formula(group, method.name, f"{{b:{method.name}}}{cited}: {method.title}", method.formula)
 
 
