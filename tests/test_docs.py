@@ -188,7 +188,8 @@ def test_every_page_is_in_the_contents() -> None:
 
     site = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]
     listed = set(re.findall(r"[\w/-]+\.md", json.dumps(site["nav"])))
-    assert {name(p) for p in PAGES} == listed
+    assert {name(p) for p in PAGES} <= listed
+    assert listed - {name(p) for p in PAGES} <= {"performance.md"}  # written by the benchmarks
     assert site["theme"]["font"] is False
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from test_study_golden import DATES, SPEC, clustered_frames, pairs, row
 
 import abnormal as ab
+from test_study_golden import DATES, SPEC, clustered_frames, pairs, row
 
 SIX = [f"F{i}" for i in range(6)]
 

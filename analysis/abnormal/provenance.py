@@ -11,7 +11,8 @@ from .case import Case
 from .inputs.held import few
 
 PACKAGES = ("abnormal", "numpy", "scipy", "pandas", "statsmodels", "exchange-calendars", "pyarrow", "arch")
-IN_EXCESS = ("capm", "capm_zero", "ff3", "carhart4", "ff5", "ff6")  # models that explain returns above the riskless rate
+# Models that explain returns above the riskless rate.
+IN_EXCESS = ("capm", "capm_zero", "ff3", "carhart4", "ff5", "ff6")
 
 
 def manifest_of(case: Case) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,7 @@ class StudyReplay:
     options: Mapping[str, object]
     candidates: tuple[Ticker, ...] = ()
     donors: tuple[Ticker, ...] = ()
+    kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def limits(self, unit: Unit) -> Limits:
         t = self.tracks[unit]
@@ -76,30 +78,48 @@ class StudyReplay:
     def scars(self, unit: Unit, rows: IntArray, length: int, window: Window) -> FloatArray:
         """SCAR with day 0 at each row (n,), NaN where the window is not whole: thousands of days in one pass."""
         rows = np.asarray(rows, np.int64)
-        out, done = _batched_scars(
-            self.tracks[unit], self.options, rows, (self.estimation_end - length + 1, self.estimation_end), window
-        )
+        out, done = self._batched_scars(unit, rows, (self.estimation_end - length + 1, self.estimation_end), window)
         if not done.all():
             w = window_stats(self.at(unit, rows[~done], length, window), window)
             out[~done] = np.where(w.full, w.scar, np.nan)
         return out
 
+    def _batched_scars(
+        self, unit: Unit, rows: IntArray, estimation: Window, window: Window
+    ) -> tuple[FloatArray, BoolArray]:
+        """SCARs of the rows around which every session has its own return, by the batched kernel, and which rows those are.
 
-def _batched_scars(
-    track: Track, options: Mapping[str, object], rows: IntArray, estimation: Window, window: Window
-) -> tuple[FloatArray, BoolArray]:
-    """SCARs of the rows around which every session has its own return, by the batched kernel, and which rows those are."""
-    tape, r = track.tape, track.row
-    model = _kernel_model(track, options)
-    known = model is not None and window[0] > estimation[1]
-    if model is None or not known or estimation[1] - estimation[0] + 1 < max(tape.min_obs, model.k + 1):
-        return np.full(rows.size, np.nan), np.zeros(rows.size, bool)
+        Units with the same model, regressors and day 0 are asked for the same rows: they are taken together and kept.
+        """
+        t = self.tracks[unit]
+        model = _kernel_model(t, self.options)
+        least = 0 if model is None else max(t.tape.min_obs, model.k + 1)
+        if model is None or window[0] <= estimation[1] or estimation[1] - estimation[0] + 1 < least:
+            return np.full(rows.size, np.nan), np.zeros(rows.size, bool)
+        key = (_alike(t), estimation, window, rows.tobytes())
+        if key not in self.kept:
+            group = [u for u, other in self.tracks.items() if _alike(other) == key[0]]
+            series = np.stack([_whole_sessions(self.tracks[u]) for u in group])
+            batch = run_batch(
+                series, model, np.repeat(np.arange(len(group)), rows.size), np.tile(rows, len(group)),
+                estimation=estimation, windows=[window], wanted=SCARS_ONLY,
+            )  # fmt: skip
+            scar, clean = batch.scar[:, 0].reshape(-1, rows.size), batch.clean.reshape(-1, rows.size)
+            self.kept[key] = {u: (self.tracks[u].sign * scar[g], clean[g]) for g, u in enumerate(group)}
+        scar, clean = self.kept[key][unit]
+        return scar.copy(), clean
+
+
+def _alike(t: Track) -> tuple[object, ...]:
+    """What units share that can be estimated together: their tape, model, regressors and day 0."""
+    return id(t.tape), t.model, int(t.tape.xid[t.row]), t.day0
+
+
+def _whole_sessions(t: Track) -> FloatArray:
+    """The unit's returns (T,) where estimation and event rows read one session's return alike, NaN elsewhere."""
+    tape, r = t.tape, t.row
     plain = (tape.y[r] == tape.event_y[r]) & (tape.span[r] <= 1) & tape.usable[r]
-    batch = run_batch(
-        np.where(plain, tape.y[r], np.nan)[None], model, np.zeros(rows.size, np.int64), rows, estimation=estimation,
-        windows=[window], wanted=SCARS_ONLY,
-    )  # fmt: skip
-    return track.sign * batch.scar[:, 0], batch.clean
+    return np.where(plain, tape.y[r], np.nan)
 
 
 def _kernel_model(track: Track, options: Mapping[str, object]) -> Model | None:

@@ -169,7 +169,9 @@ def _require_returns(values: np.ndarray, name: str) -> None:
     size = float(np.median(sizes)) if sizes.size else 0.0
     if size > LARGEST_RETURN:
         what = "percent; divide by 100" if size < 20 else "prices; give series.pct_change()"
-        raise RequestError(f"{name}: a median size of {size:.3g} given; expected decimal returns such as 0.012, not {what}")
+        raise RequestError(
+            f"{name}: a median size of {size:.3g} given; expected decimal returns such as 0.012, not {what}"
+        )
 
 
 def _factors(given: Any, spec: StudySpec) -> Any:

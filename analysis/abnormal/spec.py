@@ -815,7 +815,9 @@ def least_min_obs(model: str) -> int:
 def _below_floor(values: Mapping[str, Any]) -> Iterator[Conflict]:
     least = least_min_obs(values["model"])
     if values["min_obs"] < least:
-        text = f'{values["min_obs"]} given; model "{values["model"]}" with {least - 5} parameters needs at least {least}'
+        text = (
+            f'{values["min_obs"]} given; model "{values["model"]}" with {least - 5} parameters needs at least {least}'
+        )
         yield Conflict(("min_obs", "model"), f"{text}; type min_obs = {least}")
 
 

@@ -95,7 +95,7 @@ def test_it_prints_itself_in_text_html_and_json(base):
     assert "model.name  market" in text and "CAR of" in text and all(len(line) <= 100 for line in text.splitlines())
     assert found._repr_html_().startswith('<div class="abnormal-comparison"><p><strong>Estimate')
     told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert list(told)[0] == "schema_version"
+    assert next(iter(told)) == "schema_version"
     assert told["why"] == [{"where": "spec", "what": "model.name", "left": "market", "right": "mean"}]
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
@@ -50,7 +51,7 @@ def band_of(axis: Axes) -> np.ndarray:
 
 
 def test_every_name_of_the_interface_is_a_method():
-    assert NAMES == tuple("car ar price jump placebo specs power timeline fit scatter intraday forest".split())
+    assert list(NAMES) == "car ar price jump placebo specs power timeline fit scatter intraday forest".split()
     assert all(callable(getattr(Plots, name)) for name in NAMES)
 
 
@@ -279,10 +280,7 @@ def test_fit_draws_the_estimation_returns(single):
 
 
 def test_scatter_draws_the_line_of_the_regression_handed_over(pair):
-    class Fitted:
-        params = {"Intercept": 0.1, "beta": -0.2}
-
-    axis = pair.plot.scatter(fit=Fitted())
+    axis = pair.plot.scatter(fit=SimpleNamespace(params={"Intercept": 0.1, "beta": -0.2}))
     betas = pair.pairs["beta"]
     assert has_line(axis, [0.1 - 0.2 * betas.min(), 0.1 - 0.2 * betas.max()])
     assert {t.get_text() for t in axis.texts} == {"2513.HK", "0100.HK"}

@@ -14,6 +14,7 @@ from ..frames import jump_frame
 from ..inference._window import two_sided_interval
 from ..kernel import aggregate, dist
 from ..kernel.batch_dates import layout, tables
+from ..models.factors import FACTORS
 from ..spec import StudySpec
 from .answers import day_correlation, design_of
 from .held import Prices
@@ -23,6 +24,7 @@ from .slow import path_windows
 Frame = pd.DataFrame
 ROWS_OF_DAYS = 500_000  # above so many rows the table of single abnormal returns is left out
 BLOCK = 8192
+EXCESS = ("capm", "factors", *FACTORS)  # models of returns above the riskless rate
 
 
 def keys(lanes: Lanes) -> dict[str, Any]:
@@ -137,7 +139,7 @@ def _held(lanes: Lanes, prices: Prices, window: Window) -> tuple[np.ndarray, np.
         rows = placed.day0[at, None] + offsets
         inside = (rows >= 0) & (rows < tape.time.size)
         rows = np.clip(rows, 0, tape.time.size - 1)
-        raw = np.where(inside, tape.event_y[placed.unit[at, None], rows], np.nan)
+        raw = np.where(inside, explained(lanes, prices, placed.unit[at, None], rows), np.nan)
         model[at] = aggregate.buy_and_hold(raw, raw - kept.ar[at, columns])
         if x is not None:
             market[at] = aggregate.buy_and_hold(raw, np.where(np.isfinite(raw), x[rows], np.nan))
@@ -154,7 +156,7 @@ def abnormal_returns_frame(lanes: Lanes, prices: Prices, spec: StudySpec, named:
     rows = placed.day0[:, None] + np.arange(low, high + 1)
     inside = (rows >= 0) & (rows < tape.time.size)
     rows = np.clip(rows, 0, tape.time.size - 1)
-    ret = np.where(inside, tape.event_y[placed.unit[:, None], rows], np.nan)
+    ret = np.where(inside, explained(lanes, prices, placed.unit[:, None], rows), np.nan)
     se, level, error = _day_errors(lanes, prices)
     expected = ret - kept.ar
     expected[kept.slow_row >= 0] = lanes.slow.days[3, kept.slow_row[kept.slow_row >= 0]]
@@ -169,6 +171,13 @@ def abnormal_returns_frame(lanes: Lanes, prices: Prices, spec: StudySpec, named:
     }  # fmt: skip
     again = np.repeat(np.arange(n), length)
     return Frame({**{name: texts.take(again) for name, texts in named.items()}, **columns})
+
+
+def explained(lanes: Lanes, prices: Prices, unit: Any, rows: Any) -> Any:
+    """Returns a model explains: above the riskless rate where the model is one of excess returns."""
+    tape, found = prices.tape, prices.tape.event_y[unit, rows]
+    excess = tape.rf is not None and lanes.kept.models[0] in EXCESS
+    return found - tape.rf[rows] if excess and tape.rf is not None else found
 
 
 def _day_errors(lanes: Lanes, prices: Prices) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -79,9 +79,7 @@ def on_slots(bars: Bars, grid: SlotGrid, daily: Bars | None = None) -> SlotBars:
     halted = _halts(grid, traded, joined, last)
     if halted.any():
         first = _stamp(grid.bars.starts[halted][0])
-        notes.append(
-            f"{int(halted.sum())} halt(s) inside a session (until {first}): the bars are split there"
-        )
+        notes.append(f"{int(halted.sum())} halt(s) inside a session (until {first}): the bars are split there")
     flat = np.zeros(grid.sessions.size)
     share = SlotBars(
         bars.ticker, grid, columns["open"], columns["high"], columns["low"], columns["close"], columns["volume"], last,

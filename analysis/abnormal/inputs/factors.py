@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
+import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..domain import DateArray, FloatArray
-from ..errors import BadData, UnknownName, did_you_mean
+from ..errors import BadData, FetchFailed, RateLimited, UnknownName, did_you_mean
 
 # Names of the papers, compared without blanks and signs.
 ALIASES: Mapping[str, str] = {
@@ -301,3 +303,99 @@ def _side_by_side(tables: Sequence[FactorTable]) -> FactorTable:
         if len(table) != dates.size:
             notes.append(f"{Path(table.source).name}: no rows on {dates.size - len(table)} dates of the other files")
     return FactorTable(tuple(names), dates, values, rf, tuple(notes), "; ".join(t.source for t in tables))
+
+
+# ---------------------------------------------------------------------------------------------------- over the network
+
+LIBRARY = "https://mba.tuck.dartmouth.edu/pages/faculty/ken.french/ftp/"
+# Files of the library under short names; MOM comes in a file of its own.
+FILES: Mapping[str, str] = {
+    "ff3": "F-F_Research_Data_Factors_daily", "ff3_monthly": "F-F_Research_Data_Factors",
+    "ff5": "F-F_Research_Data_5_Factors_2x3_daily", "ff5_monthly": "F-F_Research_Data_5_Factors_2x3",
+    "mom": "F-F_Momentum_Factor_daily", "mom_monthly": "F-F_Momentum_Factor",
+}  # fmt: skip
+_WAITS = (2.0, 8.0)  # seconds before the second and third attempt
+_AFTER = "60"  # seconds to name where a 429 names none
+_TIMEOUT = 30.0
+
+
+def fetch_french(name_or_url: str, folder: str | Path, sleep: Callable[[float], None] = time.sleep) -> Path:
+    """Fetch a file of Kenneth French's library into `folder` and give its path, ready for `read_french`.
+
+    Only a file that reads as factors is kept; it takes the place of an older one in a single step. This opens a
+    connection: nothing but `abnormal fetch --factors` calls it.
+
+    Parameters
+    ----------
+    name_or_url : "ff3", "ff5", "mom" (daily), "ff3_monthly" ..., the name of a file of the library, or an address.
+    folder : made where it does not exist.
+    sleep : how to wait between two attempts.
+
+    Raises
+    ------
+    UnknownName
+        The library has no such file.
+    RateLimited, FetchFailed
+        What the server did, and when to try again; an older file is kept.
+    """
+    url, target = _address(name_or_url, Path(folder).expanduser())
+    raw = _downloaded(url, name_or_url, sleep)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(raw)
+        read_french(part)
+        os.replace(part, target)
+    except BadData as error:
+        told = str(error).replace(str(part), url)
+        raise FetchFailed(f"{url} did not deliver a file of factors ({told}); try again later") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def _address(name: str, folder: Path) -> tuple[str, Path]:
+    """Where a file is to be had, and where it goes."""
+    if "://" in name:
+        last = re.sub(r"[^\w.-]", "_", name.split("?")[0].rstrip("/").rsplit("/", 1)[-1]) or "factors.csv"
+        return name, folder / last
+    file = FILES.get(name.lower(), name).removesuffix("_CSV.zip").removesuffix("_CSV")
+    if not re.fullmatch(r"[\w.-]+", file):
+        raise UnknownName("factor file", name, FILES, f"Known are {', '.join(FILES)}, and every file of the library")
+    return f"{LIBRARY}{file}_CSV.zip", folder / f"{file}_CSV.zip"
+
+
+def _downloaded(url: str, name: str, sleep: Callable[[float], None]) -> bytes:
+    """The bytes behind an address, asked for three times before giving up."""
+    trouble: FetchFailed = FetchFailed(url)
+    for wait in (*_WAITS, None):
+        try:
+            return _asked_once(url, name)
+        except RateLimited:
+            raise
+        except FetchFailed as error:
+            trouble = error
+            if wait is not None:
+                sleep(wait)
+    raise trouble
+
+
+def _asked_once(url: str, name: str) -> bytes:
+    import http.client
+    import urllib.error
+    import urllib.request
+
+    request = urllib.request.Request(url, headers={"User-Agent": "abnormal (event studies)"})
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
+            return bytes(answer.read())
+    except urllib.error.HTTPError as error:
+        if error.code == 404:
+            raise UnknownName("factor file", name, FILES, f"{url} is not there") from None
+        if error.code == 429:
+            after = error.headers.get("Retry-After") or _AFTER
+            raise RateLimited(f"{url} asks for patience (429): try again in {after} seconds") from None
+        raise FetchFailed(f"{url} answered {error.code} ({error.reason}); try again later") from None
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
+        why = getattr(error, "reason", None) or error
+        raise FetchFailed(f"{url} could not be read: {why}; is the network up? Try again later") from None

@@ -259,6 +259,10 @@ class _Run:
 
     def _stretch(self, first: int, stop: int) -> _Part:
         """Work off dates first..stop; before them the dates their pairs reach back to, for residuals only."""
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):  # missing rows are found by what they give
+            return self._worked_off(first, stop)
+
+    def _worked_off(self, first: int, stop: int) -> _Part:
         plan, want = self.fit.plan, self.wanted
         warm = first
         if want.comovement and stop > first:

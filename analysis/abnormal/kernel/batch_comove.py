@@ -58,10 +58,10 @@ def trims(est: Array, rss: Array, total: Array, reach: int, fitted: bool) -> Tri
             np.add(before, here, out=here)
     np.negative(sums, out=sums) if fitted else np.subtract(total, sums, out=sums)
     np.subtract(rss, squares, out=squares)
-    doubtful = squares[-1] < LOST * rss
     around = np.multiply(sums, sums)
     around *= (1.0 / np.arange(m, m - reach - 1.0, -1.0))[:, None, None]
     squares -= around
+    doubtful = squares[-1] < LOST * rss  # the longest cut leaves least
     if doubtful.any():
         for side, i in np.argwhere(doubtful):
             _summed_afresh(squares[:, side, i], est[i] if side == 0 else est[i, ::-1])

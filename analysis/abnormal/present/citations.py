@@ -47,11 +47,15 @@ def references() -> dict[str, Reference]:
         if key is None:
             raise ValueError(f"{FILE.name}: an entry without key: {raw[:60]!r}")
         doi, author, year = (
-            re.search(p, raw) for p in (r"doi = \{([^}]+)\}", r"author = \{([^,]+),", r"year = \{(\d+)\}")
+            _first(p, raw) for p in (r"doi = \{([^}]+)\}", r"author = \{([^,]+),", r"year = \{(\d+)\}")
         )
-        told = ["" if found is None else found[1] for found in (doi, author, year)]
-        out[key[1]] = Reference(key[1], *told, raw.strip())
+        out[key[1]] = Reference(key[1], doi, author, year, raw.strip())
     return out
+
+
+def _first(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    return "" if found is None else found[1]
 
 
 @cache

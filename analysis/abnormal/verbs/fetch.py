@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..cli import DONE
 from .common import Output, Progress, common_options, store_option
 
 if TYPE_CHECKING:
@@ -22,29 +23,56 @@ _MARGIN = 10
 
 
 @click.command("fetch", short_help="Fill the price store from Yahoo.")
-@click.argument("what", nargs=-1, required=True, metavar="STUDY|TICKER...")
+@click.argument("what", nargs=-1, metavar="STUDY|TICKER...")
 @click.option("--start", type=_DATE, metavar="DATE", help="First day (default: ten years back; what a STUDY needs).")
 @click.option("--end", type=_DATE, metavar="DATE", help="Last day (default: the last finished session).")
 @click.option("--freq", type=click.Choice(["1d", "1h", "30m", "15m", "5m", "2m", "1m"]), help="Length of a bar.")
+@click.option("--factors", metavar="NAME|URL", multiple=True, help="Kenneth French file: ff3, ff5, mom (repeatable).")
 @store_option
 @common_options
-def command(out: Output, what: tuple[str, ...], start: Any, end: Any, freq: str | None, folder: str | None) -> int:
+def command(
+    out: Output, what: tuple[str, ...], start: Any, end: Any, freq: str | None, factors: tuple[str, ...],
+    folder: str | None,
+) -> int:  # fmt: skip
     """Fill the price store from Yahoo through yfinance; what is there already is not asked for again.
 
     \b
     abnormal fetch 2513.HK 0700.HK --start 2026-01-01
     abnormal fetch anthropic_export_order
     abnormal fetch 2513.HK --freq 5m
+    abnormal fetch --factors ff5 --factors mom
     """
     from ..inputs.store import PriceStore
 
+    if not what and not factors:
+        raise click.UsageError("Missing argument 'STUDY|TICKER...' (or --factors)")
     store = PriceStore(folder)
+    tables = [_factor_file(name, store, out) for name in factors]
     first, last = start and start.date(), end and end.date()
     reports = []
     for tickers, lo, hi, own_freq in _wanted(what):
         reports.append(_fetch(store, tickers, first or lo, last or hi, freq or own_freq, out))
-    _answer(reports, out)
-    return max(r.exit_code for r in reports)
+    _answer(reports, tables, out)
+    return max((r.exit_code for r in reports), default=DONE)
+
+
+def _factor_file(name: str, store: PriceStore, out: Output) -> dict[str, Any]:
+    """One file of the library, put beside the prices of the store."""
+    from ..inputs.factors import fetch_french, read_french
+
+    assert store.path is not None
+    out.detail(f"asking for {name}")
+    path = fetch_french(name, store.path / "factors")
+    table = read_french(path)
+    first, last = str(table.dates[0]), str(table.dates[-1])
+    return {
+        "name": name,
+        "path": str(path),
+        "factors": list(table.names),
+        "first": first,
+        "last": last,
+        "rows": len(table),
+    }
 
 
 def fetch_for(study: Study, out: Output) -> PriceStore:
@@ -127,10 +155,14 @@ def _told(progress: Progress) -> Any:
     return lambda done, total, ticker: progress(ticker, done, total)
 
 
-def _answer(reports: Sequence[FetchReport], out: Output) -> None:
+def _answer(reports: Sequence[FetchReport], tables: Sequence[dict[str, Any]], out: Output) -> None:
     if out.json:
-        out.document({"fetched": [{"freq": r.freq} | _record(o) for r in reports for o in r.outcomes]})
+        fetched = [{"freq": r.freq} | _record(o) for r in reports for o in r.outcomes]
+        out.document({"fetched": fetched} | ({"factors": tables} if tables else {}))
         return
+    for t in tables:
+        out.text(f"{t['path']}: {', '.join(t['factors'])}, {t['rows']} rows from {t['first']} to {t['last']}")
+        out.note(f"  use it with --factors {t['path']}")
     for report in reports:
         for outcome in report.outcomes:
             if not out.quiet or outcome.status == "failed":
