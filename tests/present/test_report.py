@@ -1,6 +1,7 @@
 """The report: page one answers, every number of the headline is in it, the same bytes twice, and any study can be set."""
 
 import dataclasses
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -136,19 +137,22 @@ def test_references_are_those_of_the_methods_used(single, data):
 # ------------------------------------------------------------------------------------------------ the same bytes
 
 
-def test_same_bytes_in_another_process_with_other_settings(pdf, tmp_path):
-    code = f"import abnormal as ab; ab.run('anthropic_export_order').report({str(tmp_path / 'there.pdf')!r})"
-    import os
-
+def test_same_bytes_in_another_process_with_other_settings(single, pdf, tmp_path):
+    here = single.plot.save("car", tmp_path / "here.svg").read_bytes()
+    code = (
+        f"import abnormal as ab; study = ab.run('anthropic_export_order'); study.report({str(tmp_path / 'there.pdf')!r}); "
+        f"study.plot.save('car', {str(tmp_path / 'there.svg')!r})"
+    )
     other = {
-        **os.environ,
         "PYTHONHASHSEED": "5",
         "TZ": "America/New_York",
         "LC_ALL": "C",
         "SOURCE_DATE_EPOCH": "1700000000",
+        "MPLBACKEND": "pdf",
     }
-    subprocess.run([sys.executable, "-c", code], check=True, env=other)
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **other})
     assert (tmp_path / "there.pdf").read_bytes() == pdf
+    assert (tmp_path / "there.svg").read_bytes() == here
 
 
 def test_a_loaded_result_has_a_report_without_the_figures_that_need_prices(single, tmp_path):
@@ -225,9 +229,9 @@ def test_long_names_chinese_titles_negative_and_zero_windows(tmp_path):
         "event_id": [f"an-event-with-a-name-of-forty-characters-{k}" for k in range(3)],
         "title": ["智谱开放 GLM-5.2 权重，市场反应如何？", "稀宇科技股份解禁", "ゼロ「株価」"],
     }  # fmt: skip
-    result = made(events, prices, windows=[(-10, -1), (0, 0), (-3, 0), (0, 5)], tests=["t_car", "sq", "t_xs"])
+    result = made(events, prices, windows=[(-10, -1), (0, 0), (-3, 0)], tests=["t_car", "t_xs"])
     result = dataclasses.replace(result, title="智谱与稀宇：美国出口管制令之后的异常收益研究，一个很长的中文标题")
-    pages = pages_of(result.report(tmp_path / "names.pdf").read_bytes())
+    pages = pages_of(result.report(tmp_path / "names.pdf").read_bytes(), 5)
     assert "智谱与稀宇：美国出口管制令之后的异常收益研究，一个很长的中文标题" in pages[0]
     text = "".join(pages)
     assert all(title in text for title in ("稀宇科技股份解禁", "ゼロ「株価」")) and "(-10,-1)" in text
@@ -242,7 +246,9 @@ def test_every_test_not_applicable():
     assert report_bytes(data).startswith(b"%PDF")
 
 
-def test_no_pair_left_and_an_exclusion_for_every_reason():
+@pytest.fixture(scope="module")
+def nothing_left():
+    """Pairs out of the panel, before the listing, with a constant price, and with too short a history."""
     prices, days = world(["AAA", "BBB"])
     prices = prices[~((prices["ticker"] == "BBB") & (prices["date"] < days[280]))]
     flat = (prices["ticker"] == "AAA") & (prices["date"] < days[306])
@@ -252,7 +258,11 @@ def test_no_pair_left_and_an_exclusion_for_every_reason():
         "date": ["2019-01-07", str(days[310].date()), str(days[300].date()), str(days[200].date()), "2030-01-07"],
         "event_id": list("abcde"),
     }  # fmt: skip
-    result = made(events, prices, tests=["t_car"])
+    return made(events, prices, tests=["t_car"])
+
+
+def test_no_pair_left_and_an_exclusion_for_every_reason(nothing_left):
+    result = nothing_left
     assert result.pairs.empty and len(result.excluded) == 5
     data = report_data(result)
     assert data["figures"] == {} and data["front"]["label"] == "Cannot say"
@@ -291,12 +301,12 @@ def test_a_missing_glyph_is_an_error_that_names_it(data):
         report_bytes(korean)
 
 
-def test_unknown_paper_and_a_place_that_cannot_be_written(single, tmp_path):
+def test_unknown_paper_and_a_place_that_cannot_be_written(nothing_left, tmp_path):
     with pytest.raises(UnknownName, match="unknown paper 'a3'"):
-        single.report(tmp_path / "x.pdf", paper="a3")
+        nothing_left.report(tmp_path / "x.pdf", paper="a3")
     (tmp_path / "file").write_text("here")
     with pytest.raises(RequestError, match="choose another place"):
-        single.report(tmp_path / "file" / "report.pdf")
+        nothing_left.report(tmp_path / "file" / "report.pdf")
     assert [f.name for f in tmp_path.iterdir()] == ["file"]
 
 

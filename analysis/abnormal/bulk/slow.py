@@ -16,7 +16,7 @@ from ..case import _sample_flags, _short_remedy
 from ..domain import AbnormalReturns, BoolArray, FloatArray, IntArray, Sample, Window
 from ..inference._window import estimation_block, window_stats
 from ..inputs.sample import cut
-from ..kernel import ranks
+from ..kernel import aggregate, ranks
 from ..kernel.batch import Batch, Wanted, residual_rows
 from ..kernel.batch_comove import MIN_COMMON
 from ..kernel.batch_dates import Model
@@ -36,8 +36,9 @@ class SlowLane:
     refused (n,): no estimate; reasons by place. rank_d, rank_n by window: sums of U and numbers of pairs by column (M + L,).
     rho, flagged by window: overlap-weighted sum of the correlations that involve one of these pairs, and how many of those
     pairs of pairs had too few common sessions; the same sums for single offsets and for the windows of the cumulative path
-    in rho_days (2, L). days (4, n, L):
-    error of each abnormal return, level of the cumulative path (see `path_windows`) and its error, expected return.
+    in rho_days (2, L). days (5, n, L):
+    error of each abnormal return, level of the cumulative path (see `path_windows`) and its error, return and expected return.
+    held (2, n, windows): buy-and-hold abnormal returns against market and model.
     """
 
     place: IntArray
@@ -60,6 +61,7 @@ class SlowLane:
     rows: IntArray
     ar: FloatArray
     days: FloatArray
+    held: FloatArray
     rank_d: list[FloatArray] = field(default_factory=list)
     rank_n: list[FloatArray] = field(default_factory=list)
     rho: FloatArray = field(default_factory=lambda: np.empty(0))
@@ -111,7 +113,7 @@ def _empty(place: IntArray, windows: tuple[Window, ...], spec: StudySpec) -> Slo
         m=zero.copy(), df=nan.copy(), sigma=nan.copy(), r2=nan.copy(), est_first=zero.copy(), est_last=zero.copy(),
         up=zero.copy(), seen=zero.copy(), car=np.full((n, w), np.nan), se=np.full((n, w), np.nan),
         rows=np.zeros((n, w), np.int64), ar=np.full((n, span), np.nan), 
-        days=np.full((4, n, span), np.nan), rank_d=[np.zeros(c) for c in columns],
+        days=np.full((5, n, span), np.nan), held=np.full((2, n, w), np.nan), rank_d=[np.zeros(c) for c in columns],
         rank_n=[np.zeros(c) for c in columns],
         rho=np.zeros(w), flagged=np.zeros(w), rho_days=np.zeros((2, span)),
     )  # fmt: skip
@@ -142,13 +144,19 @@ def _keep(
         lane.coef[name][at] = ar.coef[:, j]
     lane.model[at] = ar.model
     lane.m[at], lane.df[at], lane.sigma[at], lane.r2[at] = ar.m, ar.df, ar.sigma, ar.r2
-    lane.ar[at], lane.days[3, at] = ar.ar[:, ar.columns((low, high))], ar.expected[:, ar.columns((low, high))]
+    span = ar.columns((low, high))
+    lane.ar[at], lane.days[3, at], lane.days[4, at] = ar.ar[:, span], ar.raw[:, span], ar.expected[:, span]
     cols = estimation_block(ar)
     residuals = np.where(ar.est[:, cols], ar.ar[:, cols], np.nan)
     lane.up[at], lane.seen[at] = (residuals > 0).sum(axis=1), np.isfinite(residuals).sum(axis=1)
     for j, w in enumerate(windows):
         stats = window_stats(ar, w)
         lane.car[at, j], lane.se[at, j], lane.rows[at, j] = stats.car, stats.se, stats.n
+        raw, expected = ar.raw[:, ar.columns(w)], ar.expected[:, ar.columns(w)]
+        lane.held[1, at, j] = aggregate.buy_and_hold(raw, expected)
+        if ar.market is not None:
+            market = np.where(np.isfinite(raw), ar.market[:, ar.columns(w)], np.nan)
+            lane.held[0, at, j] = aggregate.buy_and_hold(raw, market)
     for i, offset in enumerate(range(low, high + 1)):
         path, sign = path_windows(windows)[i]
         lane.days[0, at, i] = window_stats(ar, (offset, offset)).se

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from ..checks.decision import DESIGN_EFFECT
-from ..domain import Window
 from ..frames import jump_frame
 from ..inference._window import two_sided_interval
 from ..kernel import aggregate, dist
@@ -103,7 +102,7 @@ def _car_window(lanes: Lanes, prices: Prices, spec: StudySpec, named: Mapping[st
     lo, hi = two_sided_interval(car, se, _one_if_equal(df), spec.level)
     nan = np.full(car.size, np.nan)
     never = np.full(car.size, np.datetime64("NaT", "D"))
-    held = _held(lanes, prices, lanes.windows[j])
+    held = _held(lanes, prices, j)
     rule = (kept.m >= 20 * kept.rows[:, j]) & (kept.rows[:, j] > 0)
     return Frame(
         {
@@ -123,8 +122,9 @@ def _one_if_equal(df: np.ndarray) -> np.ndarray:
     return df[:1] if df.size and (df == df[0]).all() else df
 
 
-def _held(lanes: Lanes, prices: Prices, window: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Buy-and-hold abnormal returns against the market and against the model, (n,) each."""
+def _held(lanes: Lanes, prices: Prices, j: int) -> tuple[np.ndarray, np.ndarray]:
+    """Buy-and-hold abnormal returns of window j against the market and against the model, (n,) each."""
+    window = lanes.windows[j]
     kept, placed, tape = lanes.kept, lanes.placed, prices.tape
     n = placed.size
     market, model = np.full(n, np.nan), np.full(n, np.nan)
@@ -143,6 +143,8 @@ def _held(lanes: Lanes, prices: Prices, window: Window) -> tuple[np.ndarray, np.
         model[at] = aggregate.buy_and_hold(raw, raw - kept.ar[at, columns])
         if x is not None:
             market[at] = aggregate.buy_and_hold(raw, np.where(np.isfinite(raw), x[rows], np.nan))
+    slow = np.flatnonzero(kept.slow_row >= 0)
+    market[slow], model[slow] = lanes.slow.held[:, kept.slow_row[slow], j]
     return market, model
 
 
@@ -159,7 +161,8 @@ def abnormal_returns_frame(lanes: Lanes, prices: Prices, spec: StudySpec, named:
     ret = np.where(inside, explained(lanes, prices, placed.unit[:, None], rows), np.nan)
     se, level, error = _day_errors(lanes, prices)
     expected = ret - kept.ar
-    expected[kept.slow_row >= 0] = lanes.slow.days[3, kept.slow_row[kept.slow_row >= 0]]
+    own = kept.slow_row[kept.slow_row >= 0]
+    ret[kept.slow_row >= 0], expected[kept.slow_row >= 0] = lanes.slow.days[3:, own]
     df = _one_if_equal(kept.df)[:, None]
     ci, path = two_sided_interval(kept.ar, se, df, spec.level), two_sided_interval(level, error, df, spec.level)
     columns = {

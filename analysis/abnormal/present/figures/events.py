@@ -35,8 +35,7 @@ def timeline(result: StudyResult, ax: Axes | None, *, pair: int | str | None = N
         ax = theme.new_axis(
             height=0.9 + ROW * len(rows), left=0.15, right=min(words + 0.1, 4.4), **marks.headroom(title)
         )
-    for y, row in enumerate(reversed(rows)):
-        _one(ax, y, row)
+    _marks(ax, rows[::-1])
     _frame(result, ax, rows, len(near) - len(shown), far)
     marks.title(ax, title, f"What else happened around {own['ticker']} and its event")
     return ax
@@ -58,16 +57,33 @@ def _itself(result: StudyResult, own: Any) -> dict[str, Any]:
     return {"title": titles.get(own["event_id"]) or own["event_id"], "distance": 0, "same_session": True, "own": True}
 
 
-def _one(ax: Axes, y: int, row: dict[str, Any]) -> None:
-    own, story = row.get("own", False), row.get("same_story", False)
-    color = EVENT if own else INK if row["same_session"] else MUTED
-    marker = "D" if own else "s" if row["same_session"] else "o"
-    ax.plot([row["distance"]], [y], ls="", marker=marker, ms=6.5 if own else 5, mec=color, mew=1.1,
-            color="white" if story else color, zorder=3, clip_on=False)  # fmt: skip
-    ax.annotate(
-        marks.clip(str(row["title"]), TITLE), (1.0, y), xycoords=("axes fraction", "data"), xytext=(8, 0),
-        textcoords="offset points", va="center", fontsize=7.5, color=EVENT if own else INK, annotation_clip=False,
-    )  # fmt: skip
+def _marks(ax: Axes, rows: list[dict[str, Any]]) -> None:
+    """One mark and one title a line; marks of a kind are drawn together."""
+    kinds: dict[tuple[str, str, bool], list[tuple[float, int]]] = {}
+    for y, row in enumerate(rows):
+        own = row.get("own", False)
+        color = EVENT if own else INK if row["same_session"] else MUTED
+        marker = "D" if own else "s" if row["same_session"] else "o"
+        kinds.setdefault((color, marker, bool(row.get("same_story", False))), []).append((row["distance"], y))
+        ax.annotate(
+            marks.clip(str(row["title"]), TITLE), (1.0, y), xycoords=("axes fraction", "data"), xytext=(8, 0),
+            textcoords="offset points", va="center", fontsize=7.5, color=EVENT if own else INK, annotation_clip=False,
+        )  # fmt: skip
+    for (color, marker, hollow), points in kinds.items():
+        x, at = zip(*points)
+        fill = "white" if hollow else color
+        ax.plot(
+            x,
+            at,
+            ls="",
+            marker=marker,
+            ms=6 if marker == "D" else 5,
+            mec=color,
+            mew=1.1,
+            mfc=fill,
+            zorder=3,
+            clip_on=False,
+        )
 
 
 def _frame(result: StudyResult, ax: Axes, rows: list[dict[str, Any]], more: int, far: int) -> None:

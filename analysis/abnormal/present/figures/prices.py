@@ -99,10 +99,18 @@ def _draw_candles(ax: Axes, c: Candles) -> None:
     ax.vlines(c.offset[whole], c.low[whole], c.high[whole], color=INK, lw=0.8, zorder=2.8)
     rose = c.close >= c.open
     for mask, fill in ((whole & rose, "white"), (whole & ~rose, INK)):
-        body = c.close[mask] - c.open[mask]
-        ax.bar(c.offset[mask], body, 0.62, c.open[mask], color=fill, edgecolor=INK, lw=0.8, zorder=3)
-    ax.hlines(c.close[whole & (c.close == c.open)], c.offset[whole & (c.close == c.open)] - 0.31,
-              c.offset[whole & (c.close == c.open)] + 0.31, color=INK, lw=0.8, zorder=3)  # fmt: skip
+        _boxes(
+            ax, c.offset[mask], c.open[mask], c.close[mask], facecolors=fill, edgecolors=INK, linewidths=0.8, zorder=3
+        )
+
+
+def _boxes(ax: Axes, at: np.ndarray, low: np.ndarray, high: np.ndarray, **style: Any) -> None:
+    """Boxes of one width around each offset, as one collection."""
+    from matplotlib.collections import PolyCollection
+
+    left, right = at - 0.31, at + 0.31
+    corners = np.stack([np.column_stack(xy) for xy in ((left, low), (left, high), (right, high), (right, low))], axis=1)
+    ax.add_collection(PolyCollection(list(corners), **style), autolim=False)
 
 
 def _draw_volume(ax: Axes, c: Candles) -> str:
@@ -114,7 +122,9 @@ def _draw_volume(ax: Axes, c: Candles) -> str:
     if not traded:
         return ""
     beneath = ax.twinx()
-    beneath.bar(c.offset, np.nan_to_num(c.volume), 0.62, color=FAINT, zorder=1)
+    _boxes(
+        beneath, c.offset, np.zeros(c.volume.size), np.nan_to_num(c.volume), facecolors=FAINT, linewidths=0, zorder=1
+    )
     beneath.set_ylim(0, 5.2 * np.nanmax(c.volume))
     beneath.set_yticks([])
     beneath.grid(False)
