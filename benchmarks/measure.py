@@ -16,10 +16,10 @@ from typing import Any
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def one_thread() -> None:
-    """Let numerical libraries use one thread; must come before numpy is imported."""
-    for name in THREADS:
-        os.environ[name] = "1"
+def with_one_thread() -> None:
+    """Start this program anew where numerical libraries may use several threads: they read that once, when they load."""
+    if any(os.environ.get(name) != "1" for name in THREADS):
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | dict.fromkeys(THREADS, "1"))
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, float]:

@@ -72,7 +72,14 @@ def stress_cases(seed: int = 4, count: int = 20) -> list[Case]:
     rng = np.random.default_rng(seed)
     out = []
     for _ in range(count):
-        out += [_clean(rng), _nearly_exact(rng, 1e-2), _nearly_exact(rng, 1e-5), _jump(rng), _bad_print(rng), _level(rng)]
+        out += [
+            _clean(rng),
+            _nearly_exact(rng, 1e-2),
+            _nearly_exact(rng, 1e-5),
+            _jump(rng),
+            _bad_print(rng),
+            _level(rng),
+        ]
     return [*out, _minutes(rng)]
 
 

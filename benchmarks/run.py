@@ -19,12 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import measure
-
-measure.one_thread()
-
 import accuracy
 import loops
+import measure
 import numpy as np
 import panels
 import where
@@ -197,7 +194,8 @@ def simulated(data: panels.Panel, repeats: int) -> dict[str, Any]:
             for test in tests:
                 rates[f"{test.__name__} at {shock:g}"] = float(np.mean(test(moved) < 0.05))
 
-    return {**measure.median_of(run, repeats), "samples": 250, "securities": 50, "shocks": 4, "tests": 5, "rejections": rates}
+    return {**measure.median_of(run, repeats), "samples": 250, "securities": 50, "shocks": 4, "tests": 5,
+            "rejections": rates}  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------ public path
@@ -229,7 +227,9 @@ def public_here(count: int, per_pair: bool, repeats: int, threads: int) -> dict[
     spec = ab.StudySpec(model="market", estimation=panels.ESTIMATION, windows=[panels.WINDOW], tests=TESTS)
 
     def study(table: pd.DataFrame) -> Any:
-        return ab.run(table, ab.Returns(returns), spec, benchmark=market, catalogue=False, per_pair=per_pair, threads=threads)
+        return ab.run(
+            table, ab.Returns(returns), spec, benchmark=market, catalogue=False, per_pair=per_pair, threads=threads
+        )
 
     study(rows.head(3_000))  # imports
     before = measure.resident_mb()
@@ -238,6 +238,7 @@ def public_here(count: int, per_pair: bool, repeats: int, threads: int) -> dict[
     peak = measure.peak_mb() - before if anew else float("nan")
     part = panels.events(LOOPED)
     again = panels.panel()
+    loops.statsmodels_loop(again.returns, again.market[None], panels.events(3), correlation=False)  # imports
     calls: dict[str, Callable[[], Any]] = {
         "study": lambda: study(rows),
         "statsmodels": lambda: loops.statsmodels_loop(again.returns, again.market[None], part, correlation=False),
@@ -293,6 +294,7 @@ def goals(found: dict[str, Any]) -> list[dict[str, Any]]:
 def everything(repeats: int) -> dict[str, Any]:
     """All workloads, in the order of their size."""
     data = panels.panel()
+    loops.statsmodels_loop(data.returns, data.market[None], panels.events(3), correlation=False)  # imports
     found: dict[str, Any] = {"machine": measure.machine(), "repeats": repeats, "accuracy": accuracy.table()}
     found |= small_ones(data, repeats)
     found["W4"] = large_one(data, repeats)
@@ -305,6 +307,7 @@ def everything(repeats: int) -> dict[str, Any]:
 
 
 def main() -> int:
+    measure.with_one_thread()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5, help="medians over so many runs")
     parser.add_argument("--write", action="store_true", help=f"keep them in {RESULTS.name} and in the docs")

@@ -44,7 +44,7 @@ def test_the_methods_page_shows_it() -> None:
 
 def test_conformance_and_golden_values_are_inherited() -> None:
     out = run(
-        "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", NAME, "tests/inference/test_conformance.py",
+        "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-k", NAME, "tests/inference/test_conformance.py",
         "tests/inference/test_golden_cases.py",
     )  # fmt: skip
     assert out.returncode == 0, out.stdout + out.stderr

@@ -309,8 +309,8 @@ def headline_answers(
     if 1 < len(date_groups(case)) < case.size:
         extra |= date_answers(case, window)
     if row.id in CLUSTERED_WILD:
-        # What pairs of one date share must be drawn together.
-        extra["wild"] = TESTS.get("wild")(case.ar, window, replace(options(case, {}), variant="date"))
+        # What pairs of one date, or events of one firm, share must be drawn together.
+        extra["wild"] = TESTS.get("wild")(case.ar, window, replace(options(case, {}), variant=_coarser(case)))
     if row.id == "long_window":
         extra |= buy_and_hold_answers(case, window)
     for name, other in alternatives.items():
@@ -322,6 +322,11 @@ def headline_answers(
         if name not in out:
             out[name] = TestResult.none(name, window, _missing(name, case))
     return out
+
+
+def _coarser(case: Case) -> str:
+    """The clusters to draw: dates, or firms where there are fewer of them (repeated events of a firm)."""
+    return "firm" if len({p.ticker for p in case.pairs}) < len(date_groups(case)) else "date"
 
 
 def _missing(name: str, case: Case) -> str:

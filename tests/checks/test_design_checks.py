@@ -96,3 +96,38 @@ def test_an_outside_benchmark_beside_it_is_enough() -> None:
     assert {"benchmark:F01", "model:mean"} <= set(row.index)
     own = worlds.run(ret, ret[1], [300], ONE).car.car[0]
     assert row.loc["benchmark:F01", "car"] == pytest.approx(own, abs=1e-12)
+
+
+def test_leaving_out_pairs_events_and_firms() -> None:
+    """Two firms on three events each: one event, or one firm, may carry what no single pair does."""
+    ret, market = worlds.returns(2, 1)
+    rows, firms = [200, 200, 250, 250, 300, 300], [0, 1] * 3
+    for firm, row, move in zip(firms, rows, [0.3, 0.3, -0.1, -0.1, -0.1, -0.1]):
+        ret[firm, row] += move
+    result = worlds.run(ret, market, rows, ONE, firms=firms)
+    passed, text = sentence(result, "leave_one_out")
+    car = result.car.car.to_numpy()
+    without = {f"e{r}": car[np.array(rows) != r].mean() for r in (200, 250, 300)}
+    assert passed is False and np.mean(car) > 0 > without["e200"]
+    assert f"Leaving one event out the average runs from {100 * without['e200']:+.2f}% (without e200)" in text
+    firm = {f"F0{k}": car[np.array(firms) != k].mean() for k in (0, 1)}
+    low = min(firm, key=firm.get)
+    assert f"Leaving one firm out the average runs from {100 * firm[low]:+.2f}% (without {low})" in text
+    alone = [np.delete(car, i).mean() for i in range(6)]
+    assert f"Leaving one pair out the average runs from {100 * min(alone):+.2f}%" in text
+    assert sentence(worlds.run(ret, market, [200], ONE), "leave_one_out")[0] is None
+
+
+def test_repeated_events_of_one_firm_are_drawn_by_the_coarser_cluster() -> None:
+    """Two firms with six overlapping events: two clusters of firms, not six of dates."""
+    ret, market = worlds.returns(2, 1, rho=0.6)
+    rows, firms = [200, 200, 202, 202, 204, 204], [0, 1] * 3
+    result = worlds.run(ret, market, rows, ONE.but(windows=[(0, 4)]), firms=firms)
+    assert result.verdict.row == "other"
+    from abnormal.battery import _coarser
+
+    assert _coarser(result.case) == "firm"
+    spread = worlds.run(
+        *worlds.returns(8, 1, rho=0.6), [200, 200, 202, 202, 204, 204, 206, 206], ONE.but(windows=[(0, 4)])
+    )
+    assert _coarser(spread.case) == "date"

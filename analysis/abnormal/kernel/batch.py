@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from .batch_comove import MIN_COMMON, ByDate, ByPair, Comovement, cheaper_by_pair, numbers_of_pairs
 from .batch_dates import Model, Tables, Window, coefficients, explained, layout
-from .batch_fit import ATOM, DENSE, Atom, Block, Fitter, cleaned, fitter
+from .batch_fit import ATOM, DENSE, Block, Fitter, Pieces, cleaned, fitter
 from .batch_ranks import RankTally
 
 Array = NDArray[np.float64]
@@ -32,7 +32,7 @@ Index = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
 
 CHUNK = 384  # events held at once: rows and scratch rows stay in a second-level cache of 2 MB
-TABLE_CELLS = 60_000  # cells of the tables of dates held at once
+TABLE_CELLS = 120_000  # cells of the tables of dates held at once
 STRETCHES = 3  # pieces of work a thread
 
 
@@ -163,7 +163,7 @@ def residual_rows(
     fit = fitter(returns, model, plan)
     dates, row = np.unique(position, return_inverse=True)
     work = np.empty((len(position), plan.width))
-    block = fit.block(security, position + plan.low, row, [], fit.tables(dates), work, dense=False)
+    block = fit.block(security, position + plan.low, row, None, fit.tables(dates), work)
     return block.e[:, : plan.m]
 
 
@@ -192,9 +192,11 @@ class _Run:
     date: Index  # place of its session in `dates`
     dates: Index  # distinct sessions, ascending
     edges: Index  # sorted events edges[d]..edges[d + 1] belong to date d
+    cuts: Index  # where pieces of dates begin, the end included
     reach: int  # dates at most so far apart are correlated
     dense: bool
     sparse: bool
+    sorted: bool  # the events came in this order, and all of them fit
     again: Index | None  # the row that answers for each event, where events are given twice
     out: dict[str, NDArray] = field(default_factory=dict)
 
@@ -205,7 +207,8 @@ class _Run:
         # Index and sessions as four bytes each: with a million events these arrays are most of what is held.
         order = np.flatnonzero((position + plan.low >= 0) & (position + plan.low < t)).astype(np.int32)
         key = position[order].astype(np.int64) * s + security[order]
-        if (key[1:] < key[:-1]).any():
+        ascending = not (key[1:] < key[:-1]).any()
+        if not ascending:
             order = order[np.argsort(key, kind="stable")]
         del key
         first = (position[order] + plan.low).astype(np.int32)
@@ -215,10 +218,13 @@ class _Run:
         reach = reach if dates.size > 1 and np.diff(dates).min() <= reach else 0
         count, security = np.diff(edges), security[order].astype(np.int32)
         date = np.repeat(np.arange(dates.size, dtype=np.int32), count)
+        within = np.arange(order.size, dtype=np.int32) - edges[date].astype(np.int32)
+        cuts = np.append(np.flatnonzero(within % ATOM == 0), order.size)
         return cls(
             fit, wanted, chunk, position.size, order, security, first, date,
-            dates.astype(np.int64) - plan.low, edges, reach, order.size >= DENSE * dates.size,
-            wanted.comovement and cheaper_by_pair(dates, count, reach), _first_of_equals(security, first),
+            dates.astype(np.int64) - plan.low, edges, cuts, reach, order.size >= DENSE * dates.size,
+            wanted.comovement and reach > 0 and cheaper_by_pair(dates, count, reach), ascending and order.size == position.size,
+            _first_of_equals(security, first),
         )  # fmt: skip
 
     def carried_out(self, threads: int) -> Batch:
@@ -252,7 +258,9 @@ class _Run:
 
     def _stretches(self, threads: int) -> list[tuple[int, int]]:
         """Ranges of dates with about as many events each: one for one thread, else a few a thread."""
-        pieces = 1 if threads <= 1 else STRETCHES * threads
+        if threads <= 1:
+            return [(0, self.dates.size)]
+        pieces = STRETCHES * threads
         cuts = np.searchsorted(self.edges, np.linspace(0, self.order.size, pieces + 1)[1:-1])
         ends = np.unique(np.concatenate([[0], cuts, [self.dates.size]])).tolist()
         return list(pairwise(ends)) or [(0, 0)]
@@ -277,20 +285,21 @@ class _Run:
         for low, high in self._tables(warm, first, stop):
             shared = self.fit.tables(self.dates[low:high])
             self._keep_tables(slice(low, high), shared)
-            for start, atoms in self._blocks(low, high):
-                events = slice(start, start + atoms[-1].stop)
+            for events, pieces in self._blocks(low, high):
                 date = self.date[events] - low
-                block = self.fit.block(self.security[events], self.first[events], date, atoms, shared, work, self.dense)
+                block = self.fit.block(
+                    self.security[events], self.first[events], date, pieces if self.dense else None, shared, work
+                )
                 place: slice | Index = events
                 if not block.clean.all():
-                    block, atoms, keep = cleaned(block, atoms)
-                    place = keep + start
+                    block, pieces, keep = cleaned(block, pieces)
+                    place = keep + events.start
                 if pairs is not None:
-                    pairs.add(block, atoms, low - warm)
+                    pairs.add(block, pieces, low - warm)
                 if low >= first and block.rss.size:
                     self._keep(place, block)
                     if want.days:
-                        self._add_days(block, atoms, low)
+                        self._add_days(block, pieces, low)
                     for tally in tallies:
                         tally.add(block.e)
         ranks = [RankSums(t.sums, t.n) for t in tallies]
@@ -305,19 +314,21 @@ class _Run:
             for low in range(a, b, step):
                 yield low, min(low + step, b)
 
-    def _blocks(self, low: int, high: int) -> Iterator[tuple[int, list[Atom]]]:
-        """First event and atoms of each block: whole atoms, together at most `chunk` events (or one atom)."""
-        edges = self.edges[low : high + 1].tolist()
-        base, atoms = edges[0], list[Atom]()
-        for d, (start, stop) in enumerate(pairwise(edges)):
-            for a in range(start, stop, ATOM):
-                b = min(a + ATOM, stop)
-                if atoms and b - base > self.chunk:
-                    yield base, atoms
-                    base, atoms = a, []
-                atoms.append(Atom(a - base, b - base, d, b == stop))
-        if atoms:
-            yield base, atoms
+    def _blocks(self, low: int, high: int) -> Iterator[tuple[slice, Pieces]]:
+        """Events and pieces of each block of dates low..high: whole pieces, together at most `chunk` events (or one piece)."""
+        start, stop = int(self.edges[low]), int(self.edges[high])
+        first, last = np.searchsorted(self.cuts, [start, stop])
+        cuts = self.cuts[first : last + 1]
+        at = 0
+        while at < cuts.size - 1:
+            to = max(int(np.searchsorted(cuts, cuts[at] + self.chunk, side="right")) - 1, at + 1)
+            date = self.date[cuts[at:to]]
+            following = np.append(self.date[cuts[at + 1 : to]], self.date[cuts[to]] if cuts[to] < stop else -1)
+            yield (
+                slice(int(cuts[at]), int(cuts[to])),
+                Pieces(cuts[at : to + 1] - cuts[at], date - low, date != following),
+            )
+            at = to
 
     def _keep_tables(self, dates: slice, shared: Tables) -> None:
         self.out["c"][dates] = shared.c
@@ -338,7 +349,7 @@ class _Run:
         if want.coefficients:
             out["a"][place] = block.a
 
-    def _add_days(self, block: Block, atoms: list[Atom], low: int) -> None:
+    def _add_days(self, block: Block, pieces: Pieces, low: int) -> None:
         """Add abnormal returns, cumulative ones and their squares to the sums of their dates."""
         plan = self.fit.plan
         ar = block.e[:, plan.span]
@@ -346,10 +357,9 @@ class _Run:
         before = plan.events[0].start - plan.span.start
         if before:
             path -= path[:, before - 1 : before].copy()
-        filled = [a for a in atoms if a.stop > a.start]
-        edges = [a.start for a in filled]
-        sums = np.stack([np.add.reduceat(v, edges, axis=0) for v in (ar, ar * ar, path, path * path)], axis=1)
-        np.add.at(self.out["days"], [a.date + low for a in filled], sums)
+        starts, dates = pieces.filled()
+        sums = np.stack([np.add.reduceat(v, starts, axis=0) for v in (ar, ar * ar, path, path * path)], axis=1)
+        np.add.at(self.out["days"], dates + low, sums)
 
     def _collected(self, parts: Sequence[_Part]) -> Batch:
         out, plan, model, want = self.out, self.fit.plan, self.fit.model, self.wanted
@@ -384,7 +394,7 @@ class _Run:
         """
         if self.again is not None:
             values = values[self.again]
-        if self.order.size == self.size and (self.order[1:] > self.order[:-1]).all():
+        if self.sorted:
             return values
         shape = (self.size, *values.shape[1:])
         if self.order.size == self.size:
@@ -403,7 +413,7 @@ class _Run:
         counts = np.concatenate([p.counts for p in parts if p.counts is not None])
         rho, pairs = np.zeros(plan.reach + 1), np.zeros(plan.reach + 1)
         rho[: self.reach + 1] = found.sum(axis=0)
-        apart = plan.reach if self.dates.size > 1 and np.diff(self.dates).min() <= plan.reach else 0
+        apart = plan.reach if self.dates.size > 1 else 0
         pairs[: apart + 1] = numbers_of_pairs(self.dates, counts, apart)
         few = plan.m - np.arange(plan.reach + 1) < MIN_COMMON
         return Comoving(np.where(few, 0.0, rho), pairs, np.where(few, pairs, 0.0))

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .batch_dates import stretches
-from .batch_fit import Atom, Block, dates_of
+from .batch_fit import Block, Pieces
 
 Array = NDArray[np.float64]
 Index = NDArray[np.integer[Any]]
@@ -87,7 +87,7 @@ class ByDate:
         self.position, self.m, self.reach, self.fitted = position, m, reach, fitted
         self.sums = np.zeros((position.size, reach + 1))
         self.counts = np.zeros(position.size, np.int64)
-        self._small: list[tuple[list[int], Array]] = []  # sums behind u and v, block by block
+        self._small: list[tuple[Index, Array]] = []  # sums behind u and v, block by block
         self._slot = (position % (reach + 1)).tolist()
         # What earlier dates say to a session, in slot (session mod slots), a row for each distance. Row d begins d
         # sessions before the others, so that sessions of the two dates meet; what stands before and after stays zero.
@@ -96,15 +96,15 @@ class ByDate:
         self._flat = self._found.reshape(2 * reach + 2, m)
         self._here = 0  # events of the date under way
 
-    def add(self, block: Block, atoms: list[Atom], first_date: int) -> None:
+    def add(self, block: Block, pieces: Pieces, first_date: int) -> None:
         est = block.e[:, : self.m]
         inverse, sums = trims(est, block.rss, block.total, self.reach, self.fitted)
         weights = inverse.reshape(2 * self.reach + 2, -1)
-        filled = [a for a in atoms if a.stop > a.start]
-        if filled:
-            small = np.add.reduceat(np.multiply(sums, inverse, out=sums), [a.start for a in filled], axis=2)
-            self._small.append(([first_date + a.date for a in filled], small))
-        for start, stop, d, last in atoms:
+        starts, dates = pieces.filled()
+        if starts.size:
+            small = np.add.reduceat(np.multiply(sums, inverse, out=sums), starts, axis=2)
+            self._small.append((dates + first_date, small))
+        for start, stop, d, last in pieces.each():
             if stop > start:
                 self._take(est[start:stop], weights[:, start:stop])
             if last:
@@ -143,6 +143,8 @@ class ByDate:
         small = np.zeros((self.reach + 1, 2, self.position.size))
         for dates, part in self._small:
             np.add.at(small, (slice(None), slice(None), dates), part)
+        if not self.reach:
+            return 0.5 * (self.sums - small[0, 0, :, None] ** 2 / self.m - self.counts[:, None])
         before, distance = near(self.position, self.reach), np.arange(self.reach + 1)
         means = small[distance, 0, before] * small[:, 1].T / (self.m - distance)
         out = np.where(before >= 0, self.sums - means, 0.0)
@@ -166,10 +168,10 @@ class ByPair:
         self._twice = np.empty((0, 2 * (m + reach)))
         self._head = np.empty((2, reach + 1, 0))  # 1/s and sum without the first d sessions
 
-    def add(self, block: Block, atoms: list[Atom], first_date: int) -> None:
+    def add(self, block: Block, pieces: Pieces, first_date: int) -> None:
         est = block.e[:, : self.m]
         inverse, sums = trims(est, block.rss, block.total, self.reach, self.fitted)
-        date = dates_of(atoms) + first_date
+        date = pieces.dates() + first_date
         if not date.size:
             return
         np.add.at(self.counts, date, 1)

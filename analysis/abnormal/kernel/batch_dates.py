@@ -20,6 +20,7 @@ Window = tuple[int, int]
 # Regressors whose spread is below this share of their length are collinear with the constant (or each other): such dates
 # are left to the pair-by-pair path, which decides with a rank-revealing factorisation.
 NEARLY_COLLINEAR = 1e-6
+WELL_APART = 0.1  # a pivot (share of a column's length not explained by the others) above this loses no digit worth having
 
 
 def stretches(series: Array, width: int) -> Array:
@@ -149,29 +150,43 @@ def _centred(x: Array, m: int) -> Array:
 def _orthonormal(x: Array, m: int, size: Array, ok: Mask) -> tuple[Array, Mask]:
     """Turn x (D, q, W), columns of length `size`, into a basis orthonormal over the first m sessions, in place.
 
-    Answers the map back (D, q, q) and where there is one. One regressor is divided by its length. Several go twice through
-    a Cholesky factor of their Gram matrix, which leaves them orthogonal to rounding.
+    Answers the map back (D, q, q) and where there is one. One regressor is divided by its length. Several go through the
+    Cholesky factor of their correlations; where those are strong a second time, which leaves them orthogonal to rounding.
     """
     d, q, _ = x.shape
     scale = 1.0 / np.where(ok[:, None], size, np.nan)
     x *= scale[:, :, None]
     if q == 1:
         return scale[:, :, None], ok
-    eye = np.broadcast_to(np.eye(q), (d, q, q))
-    back = eye * scale[:, None, :]
-    for _ in range(2):
-        gram = x[:, :, :m] @ x[:, :, :m].swapaxes(1, 2)
-        ok = _independent(gram, ok)
-        lower = np.linalg.cholesky(np.where(ok[:, None, None], gram, eye))
-        x[...] = np.linalg.solve(lower, x)
-        back = np.linalg.solve(lower, back)
+    back = np.eye(q) * scale[:, None, :]
+    pivot = _divided(x, back, m, ok)
+    ok = ok & (pivot > NEARLY_COLLINEAR)
+    again = np.flatnonzero(ok & (pivot < WELL_APART))
+    if again.size:
+        part, map_ = x[again], back[again]
+        _divided(part, map_, m, np.ones(again.size, bool))
+        x[again], back[again] = part, map_
     return back, ok
 
 
-def _independent(gram: Array, ok: Mask) -> Mask:
-    """Whether correlations leave the smallest eigenvalue well above rounding."""
-    eye = np.eye(gram.shape[1])
-    return ok & (np.linalg.eigvalsh(np.where(ok[:, None, None], gram, eye))[:, 0] > NEARLY_COLLINEAR)
+def _divided(x: Array, back: Array, m: int, ok: Mask) -> Array:
+    """Divide x and its map by the Cholesky factor of x x' over the first m columns, in place; the smallest pivot (D,).
+
+    A date whose factor does not exist has pivot 0 and keeps what it has.
+    """
+    gram = x[:, :, :m] @ x[:, :, :m].swapaxes(1, 2)
+    eye = np.eye(x.shape[1])
+    sound = ok & np.isfinite(gram).all(axis=(1, 2))
+    gram = np.where(sound[:, None, None], gram, eye)
+    try:
+        lower = np.linalg.cholesky(gram)
+    except np.linalg.LinAlgError:  # some date's regressors are one another's sum: find which
+        sound &= np.linalg.eigvalsh(gram)[:, 0] > NEARLY_COLLINEAR**2
+        lower = np.linalg.cholesky(np.where(sound[:, None, None], gram, eye))
+    inverse = np.linalg.inv(lower)
+    x[...] = inverse @ x
+    back[...] = inverse @ back
+    return np.where(sound, np.einsum("dqq->dq", lower).min(axis=1), 0.0)
 
 
 def _multipliers(model: Model, plan: Layout, basis: Array, mean: Array, slope: Array) -> Array:

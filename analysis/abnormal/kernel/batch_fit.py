@@ -6,6 +6,7 @@ are cut out of the security-major matrix, 12 times faster than out of a date-maj
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -24,13 +25,30 @@ DENSE = 6  # from so many events a date on, one matrix product a date beats arit
 NEARLY_EXACT = 1e-20
 
 
-class Atom(NamedTuple):
-    """Events `start`..`stop` of a block, all of table row `date`; `last`: no more of that date follow."""
+class Pieces(NamedTuple):
+    """How a block of events is cut: piece i is events edges[i]..edges[i + 1], all of table row date[i].
 
-    start: int
-    stop: int
-    date: int
-    last: bool
+    last[i]: no more events of that date follow. A piece has at most `ATOM` events, counted from the first of its date, so
+    that products over a piece do not depend on the block it came in.
+    """
+
+    edges: Index
+    date: Index
+    last: Mask
+
+    def each(self) -> Iterator[tuple[int, int, int, bool]]:
+        """(start, stop, date, last) of every piece."""
+        edges = self.edges.tolist()
+        return zip(edges[:-1], edges[1:], self.date.tolist(), self.last.tolist())
+
+    def dates(self) -> Index:
+        """Table row of every event."""
+        return np.repeat(self.date, np.diff(self.edges))
+
+    def filled(self) -> tuple[Index, Index]:
+        """Starts and dates of the pieces that have events."""
+        some = self.edges[1:] > self.edges[:-1]
+        return self.edges[:-1][some], self.date[some]
 
 
 class Block(NamedTuple):
@@ -65,18 +83,21 @@ class Fitter:
         return tables(self.model, self.plan, position)
 
     def block(
-        self, security: Index, first: Index, date: Index, atoms: list[Atom], shared: Tables, work: Array, dense: bool
+        self, security: Index, first: Index, date: Index, pieces: Pieces | None, shared: Tables, work: Array
     ) -> Block:
-        """Fit events (n,): their security, first row and row of `shared`. `dense`: by matrix products, date by date.
+        """Fit events (n,): their security, first row and row of `shared`; `work` has room for their rows.
 
-        `work` has room for their rows.
+        With `pieces` by matrix products, date by date; without, row by row.
         """
         plan, model = self.plan, self.model
         e = self.rows[security, first]
         work = work[: len(e)]
         if shared.offset is not None:
             e -= np.take(shared.offset, date, axis=0, out=work, mode="clip")
-        a = self._by_date(e, atoms, date, shared, work) if dense and model.k else self._by_row(e, date, shared, work)
+        if pieces is None or not model.k:
+            a = self._by_row(e, date, shared, work)
+        else:
+            a = self._by_date(e, pieces, date, shared, work)
         est = e[:, : plan.m]
         rss = np.vecdot(est, est)
         total = np.zeros(rss.size) if model.fitted else np.vecdot(est, self.ones[: plan.m])
@@ -89,14 +110,15 @@ class Fitter:
             clean &= np.isfinite(np.vecdot(e[:, plan.span], self.ones[plan.span]))
         return Block(e, a, rss, total, car, clean & np.isfinite(rss) & shared.ok[date])
 
-    def _by_date(self, e: Array, atoms: list[Atom], date: Index, shared: Tables, work: Array) -> Array:
+    def _by_date(self, e: Array, pieces: Pieces, date: Index, shared: Tables, work: Array) -> Array:
         """Coefficients and fitted values date by date, two matrix products each; residuals replace the returns."""
         a = np.empty((e.shape[0], self.model.k))
         m = self.plan.m
-        for start, stop, d, _ in atoms:
+        cuts = list(pieces.each())
+        for start, stop, d, _ in cuts:
             np.matmul(e[start:stop, :m], shared.basis[d, :, :m].T, out=a[start:stop])
         forward = a if self.model.fitted else self._carried(a, shared, date)
-        for start, stop, d, _ in atoms:
+        for start, stop, d, _ in cuts:
             np.matmul(forward[start:stop], shared.basis[d], out=work[start:stop])
         e -= work
         return a
@@ -134,14 +156,7 @@ def fitter(returns: Array, model: Model, plan: Layout) -> Fitter:
     return Fitter(stretches(np.ascontiguousarray(returns, float), plan.width), model, plan, np.ones(plan.width))
 
 
-def dates_of(atoms: list[Atom]) -> Index:
-    """Row of `shared` of every event of a block."""
-    return np.repeat([a.date for a in atoms], [a.stop - a.start for a in atoms])
-
-
-def cleaned(block: Block, atoms: list[Atom]) -> tuple[Block, list[Atom], Index]:
-    """The block without events that are not clean, its atoms (some may be empty), and the places of those that stay."""
+def cleaned(block: Block, pieces: Pieces) -> tuple[Block, Pieces, Index]:
+    """The block without events that are not clean, its pieces (some may be empty), and the places of those that stay."""
     keep = np.flatnonzero(block.clean)
-    edges = np.searchsorted(keep, [a.start for a in atoms] + [atoms[-1].stop]).tolist()
-    left = [Atom(i, j, a.date, a.last) for a, i, j in zip(atoms, edges[:-1], edges[1:])]
-    return Block(*(part[keep] for part in block)), left, keep
+    return Block(*(part[keep] for part in block)), pieces._replace(edges=np.searchsorted(keep, pieces.edges)), keep

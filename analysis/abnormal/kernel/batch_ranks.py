@@ -31,7 +31,8 @@ class RankTally:
         self.sums, self.n = np.zeros(self.length), 0
         self._low = (1 << self.length.bit_length()) - 1
         self._columns = np.arange(self.length)
-        self._ranks = np.tile(np.arange(1.0, self.length + 1.0), self.rows)
+        self._ranks = np.empty((self.rows, self.length))
+        self._ranks[...] = np.arange(1.0, self.length + 1.0)
         self._room = np.empty((2, self.rows * self.length), np.int64)
 
     def add(self, e: Array) -> None:
@@ -50,7 +51,7 @@ class RankTally:
         keys.view(np.float64).sort(axis=1)
         apart = np.bitwise_xor(flat[1:], flat[:-1], out=self._room[1, : flat.size - 1]).view(np.uint64)
         np.bitwise_and(flat, low, out=flat)
-        self.sums += np.bincount(flat, self._ranks[: flat.size], length)
+        self.sums += np.bincount(flat, self._ranks[:n].reshape(-1), length)
         if apart.min() <= low:
             close = np.flatnonzero(apart <= np.uint64(low))
             # The last column of a row and the first of the next are neighbours only in memory.
@@ -67,7 +68,7 @@ class RankTally:
 
     def _rank_again(self, e: Array, columns: Index) -> None:
         """Take back the ranks of rows with ties or near ties and add those of the full numbers."""
-        self.sums -= np.bincount(columns.reshape(-1), self._ranks[: columns.size], self.length)
+        self.sums -= np.bincount(columns.reshape(-1), self._ranks[: len(columns)].reshape(-1), self.length)
         values = np.empty(columns.shape)
         self._join(e, values)
         self.sums += midrank_sums(values)

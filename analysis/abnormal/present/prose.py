@@ -296,7 +296,7 @@ def model_sentence(result: StudyResult) -> str:
     return say(
         "model", who="The model is" if len(models) == 1 else "The models are", model=listed(models), estimation=where,
         benchmark=f", against {listed(basket)}" + (", equally weighted" if len(basket) > 1 else "") if basket else "",
-        n=f"{used} returns",
+        n=f"{used} {'returns' if spec.freq == '1d' else 'sessions of bars'}",
     )  # fmt: skip
 
 
@@ -372,7 +372,7 @@ def alpha_sentence(result: StudyResult) -> str:
     if pairs.empty or "alpha" not in pairs or not pairs["alpha"].notna().any():
         return ""
     worst = pairs.sort_values("drift", ascending=False, kind="stable", na_position="last").iloc[0]
-    if not is_number(worst["alpha"]):
+    if not is_number(worst["alpha"]) or worst["alpha"] == 0:
         return ""
     who = f" of {worst['ticker']}" if len(pairs) > 1 else ""
     ratio = f", {number(worst['drift'])} standard errors over the headline window" if is_number(worst["drift"]) else ""

@@ -18,7 +18,7 @@ import matplotlib
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import Formatter
+from matplotlib.ticker import Formatter, MaxNLocator
 
 from ..errors import DataMissing, RequestError
 
@@ -130,7 +130,10 @@ def new_axes(
     for share in shares:
         wide = room * share / sum(shares)
         box = (at / width, bottom / height, wide / width, (height - bottom - top) / height)
-        axes.append(figure.add_axes(box, axes_class=Panel))
+        axis = figure.add_axes(box, axes_class=Panel)
+        for one in (axis.xaxis, axis.yaxis):
+            one.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+        axes.append(axis)
         at += wide + gap
     return axes
 

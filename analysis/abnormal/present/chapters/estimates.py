@@ -27,7 +27,7 @@ def estimates_chapter(pages: Pages) -> Chapter:
     others = (_others(pages), _curve(pages))
     return chapter(
         "Abnormal returns", see(prose.model_sentence(result), *fitted), fitted,
-        heading("Session by session"), see(told, *daily), daily,
+        heading("Session by session" if result.spec.freq == "1d" else "Bar by bar"), see(told, *daily), daily,
         heading("By window"), see(prose.interval_sentence(result), *windows), windows,
         heading("By other specifications"), see(prose.alpha_sentence(result), *others), others,
     )  # fmt: skip
@@ -84,17 +84,19 @@ def _sessions(pages: Pages) -> Block | None:
     result = pages.result
     one = len(result.pairs) == 1
     level = f"{_level(pages)} interval"
+    daily = result.spec.freq == "1d"
+    unit, moment = ("Session", Column("session", "Date", "date")) if daily else ("Bar", Column("time", "Start, UTC"))
     columns: tuple[Column, ...]
     if one:
         columns = (
-            Column("offset", "Session", "count"), Column("session", "Date", "date"), Column("ret", "Return", "percent"),
+            Column("offset", unit, "count"), moment, Column("ret", "Return", "percent"),
             Column("expected", "Expected", "percent"), Column("ar", "AR", "percent"), Column("se", "s.e.", "share"),
             Column("interval", level), Column("cum_ar", "Cumulative", "percent"), Column("cum", level),
         )  # fmt: skip
         frame = result.abnormal_returns
     else:
         columns = (
-            Column("offset", "Session", "count"), Column("n", "Pairs", "count"), Column("aar", "AAR", "percent"),
+            Column("offset", unit, "count"), Column("n", "Pairs", "count"), Column("aar", "AAR", "percent"),
             Column("se", "s.e.", "share"), Column("interval", level), Column("cum_aar", "Cumulative", "percent"),
             Column("cum", level),
         )  # fmt: skip
@@ -102,6 +104,7 @@ def _sessions(pages: Pages) -> Block | None:
     rows = []
     for r in frame.to_dict("records"):
         known = {**r, "interval": interval(r["ci_low"], r["ci_high"]), "cum": _path_interval(r)}
+        known["time"] = str(r.get("time", ""))[:16].replace("T", " ")
         rows.append(tuple(known.get(c.key) for c in columns))
     start, end = result.headline
     tones = ["strong" if start <= int(r["offset"]) <= end else "" for r in frame.to_dict("records")]
@@ -132,10 +135,13 @@ def _single_windows(pages: Pages) -> Block | None:
     columns = [
         Column("window", "Window"), Column("car", "CAR", "percent"), Column("se", "s.e.", "share"),
         Column("interval", f"{_level(pages)} interval"), Column("t", "t", "number"), Column("p", "t p", "p"),
-        Column("sq_p", "SQ p", "p"), Column("conformal_p", "conformal p", "p"), Column("placebo_p", "placebo p", "p"),
-        Column("placebo_n", "n", "count"), Column("selection_p", "selection p", "p"), Column("bhar", "BHAR", "percent"),
+        Column("clock_p", "same-clock p", "p"), Column("sq_p", "SQ p", "p"), Column("conformal_p", "conformal p", "p"),
+        Column("placebo_p", "placebo p", "p"), Column("placebo_n", "n", "count"), Column("selection_p", "selection p", "p"),
+        Column("bhar", "BHAR", "percent"),
     ]  # fmt: skip
-    kept = tuple(c for c in columns if c.key not in ("selection_p", "conformal_p") or frame[c.key].notna().any())
+    told = {c.key for c in columns if c.key in frame and frame[c.key].notna().any()} | {"window", "interval"}
+    told -= set() if "placebo_p" in told else {"placebo_n"}
+    kept = tuple(c for c in columns if c.key in told)
     rows, tones = [], []
     for r in frame.to_dict("records"):
         known = {

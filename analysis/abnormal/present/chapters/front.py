@@ -33,7 +33,7 @@ def _figure(pages: Pages) -> dict[str, str]:
     start = result.headline[0]
     who = "" if len(result.pairs) == 1 else ", average of the pairs," if averaged(result) else " of each pair"
     what = f"Cumulative abnormal return{who} with its {level} band"
-    zero = f"zero at the close before session {start}"
+    zero = f"zero at the close before {'session' if result.spec.freq == '1d' else 'bar'} {start}"
     window = console.window(*result.headline)
     return {
         "caption": minus(

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...domain import Event
 from .. import console, prose
+from ..bars_summary import session_lines
 from ..tables import Column, Table
 from .blocks import Block, Chapter, Pages, bullets, chapter, facts, figure, heading, para, see, table
 
@@ -188,7 +189,20 @@ def jump_chapter(pages: Pages) -> Chapter:
     shown = figure("jump", caption, caption, 100 if several else 78) if drawn else None
     listed = _jump_table(pages, rows) if several else None
     told = [prose.jump_sentence(r) for r in rows] if len(rows) <= 3 else [""]
-    return chapter("The day", [para(t) for t in told[:-1]], see(told[-1], shown, listed), shown, listed)
+    told += [f"{line[:1].upper()}{line[1:]}." for line in session_lines(result)]
+    inside = _inside(pages)
+    return chapter("The day", [para(t) for t in told[:-1]], see(told[-1], shown, inside, listed), shown, inside, listed)
+
+
+def _inside(pages: Pages) -> Block | None:
+    """The event session bar by bar, where the study counts bars."""
+    if not pages.draw("intraday", pages.result.plot.intraday, 2.6):
+        return None
+    caption = (
+        "The event session bar by bar: return since the open over the usual size of a bar at that time of day (grey); diamonds "
+        "are jump bars."
+    )
+    return figure("intraday", caption, caption, 92)
 
 
 def _jump_table(pages: Pages, rows: Sequence[Any]) -> Block | None:

@@ -55,7 +55,7 @@ def placebo(
         "Standardised cumulative abnormal return" + (", largest in absolute value" if name == "selection" else "")
     )
     ax.set_ylabel("Number of dates")
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     marks.title(ax, title, f"Against ordinary days: {NAMES[name]}")
     return ax
 

@@ -214,7 +214,10 @@ def _headline_words(result: StudyResult, ax: Axes, chosen: Sequence[int], mean: 
     v = result.verdict
     if not console.is_number(v.estimate) or not (mean or len(result.pairs) == 1):
         return
+    offsets = result.aar["offset"]
+    late = v.window[1] > offsets.min() + 0.7 * (offsets.max() - offsets.min())  # no room for words at its right
     ax.annotate(
         signed(f"{console.percent(v.estimate)} in {console.window(*v.window)}"), (v.window[1], v.estimate),
-        xytext=(7, -3), textcoords="offset points", fontsize=8.5, color=ESTIMATE, va="top", zorder=5,
+        xytext=(-4, 12) if late else (7, -3), textcoords="offset points", fontsize=8.5, color=ESTIMATE,
+        ha="right" if late else "left", va="top", zorder=5,
     )  # fmt: skip
