@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 
-from abnormal.kernel import batch, batch_comove, batch_fit, batch_ranks
+from abnormal.kernel import batch_comove, batch_fit, batch_ranks, batch_run
 
 # Step -> (where the function is looked up, its name); a step inside another is taken off the outer one.
 STEPS: dict[str, tuple[Any, str]] = {
@@ -18,9 +18,9 @@ STEPS: dict[str, tuple[Any, str]] = {
     "column sums of ranks": (batch_ranks.RankTally, "add"),
     "correlation: lengths of trimmed residuals": (batch_comove, "trims"),
     "correlation: products of dates": (batch_comove.ByDate, "add"),
-    "signs, writing results down": (batch._Run, "_keep"),
-    "order of the events, scattering back": (batch._Run, "carried_out"),
-    "the stretch itself (blocks, loops)": (batch._Run, "_stretch"),
+    "signs, writing results down": (batch_run.Run, "_keep"),
+    "order of the events, scattering back": (batch_run.Run, "carried_out"),
+    "the stretch itself (blocks, loops)": (batch_run.Run, "_stretch"),
 }
 INSIDE = {
     "gather rows, residuals, sums": ("matrix products of the model",),

@@ -325,7 +325,9 @@ def test_day_0_moves_to_the_resumption() -> None:
     frame, series, price, market = halted_prices()
     result = ab.run(worlds.events([300]), frame, SPEC.but(windows=[(0, 0)]), benchmark=series, catalogue=False)
     assert result.pairs.session[0] == np.datetime64(DATES[302], "D")
-    assert "halted on" in result.pairs["flags"][0] and "3-session return in the event window" in result.pairs["flags"][0]
+    assert (
+        "halted on" in result.pairs["flags"][0] and "3-session return in the event window" in result.pairs["flags"][0]
+    )
     # The return over three sessions against alpha and market of three sessions.
     rows = np.arange(302 - 250, 302 - 10)
     ret = price[1:] / price[:-1] - 1

@@ -406,7 +406,7 @@ def _portfolio(
     """The equal-weighted portfolio of a common date, the firms it leaves out, and its track for placebo dates."""
     # A firm without any event return has nothing to add to the mean.
     whole_rows = np.flatnonzero(np.isfinite(ar.ar[:, ar.first_event_column :]).any(axis=1))
-    sample, placed = sample.take(whole_rows), [placed[i] for i in whole_rows]
+    sample, placed = sample.take(whole_rows), [placed[int(i)] for i in whole_rows]
     key, units, day0 = positions(placed)
     common = sample.size > 1 and len(set(key)) == 1 and len(set(day0.tolist())) == 1
     if not common or len(set(units.tolist())) < sample.size:

@@ -300,7 +300,7 @@ def test_both_ways_to_correlate_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     model = kernel_model("market_zero_alpha", market)
     found = []
     for by_pair in (True, False):
-        monkeypatch.setattr("abnormal.kernel.batch.cheaper_by_pair", lambda *_, answer=by_pair: answer)
+        monkeypatch.setattr("abnormal.kernel.batch_run.cheaper_by_pair", lambda *_, answer=by_pair: answer)
         batch = batch_of(returns, model, security, position, chunk=50)
         assert batch.comoving is not None
         found.append(batch.comoving)

@@ -1,10 +1,11 @@
 """The event study of very many events: residuals, CARs and what the tests need of them, streamed in blocks.
 
-    order    events by date, then security: whatever order they came in, they are worked on in this one
-    dates    what the events of a date share: basis of the design, variance multiplier        batch_dates.py
-    blocks   gather rows, take the model off, sums                                            batch_fit.py
-    ranks    column sums of ranks                                                             batch_ranks.py
-    pairs    correlation sums over all pairs whose windows meet                               batch_comove.py
+    order    events by date, then security: whatever order they came in, they are worked on in this one    batch_run.py
+    dates    what the events of a date share: basis of the design, variance multiplier                     batch_dates.py
+    blocks   gather rows, take the model off, sums                                                         batch_fit.py
+    ranks    column sums of ranks                                                                          batch_ranks.py
+    pairs    correlation sums over all pairs whose windows meet                                            batch_comove.py
+    result   numbers by event, sums over events                                                            batch_found.py
 
 A block of events fits the second-level cache; numpy lets go of the interpreter in every step, so threads take stretches
 of dates. No number depends on blocks, threads or the order of the events: rows are computed one by one or in products
@@ -13,101 +14,23 @@ whose shape the data fix, sums of ranks are exact, everything else is summed dat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .batch_comove import MIN_COMMON, ByDate, ByPair, Comovement, cheaper_by_pair, numbers_of_pairs
-from .batch_dates import Model, Tables, Window, coefficients, explained, layout
-from .batch_fit import ATOM, DENSE, Block, Fitter, Pieces, cleaned, fitter
-from .batch_ranks import RankTally
+from .batch_dates import Model, Window, layout
+from .batch_fit import fitter
+from .batch_found import Batch, Comoving, DaySums, RankSums, Wanted, mean_correlation
+from .batch_run import CHUNK, Run
+
+__all__ = [
+    "Batch", "Comoving", "DaySums", "Model", "RankSums", "Wanted", "mean_correlation", "residual_rows", "run_batch",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 Index = NDArray[np.integer[Any]]
-Mask = NDArray[np.bool_]
-
-CHUNK = 384  # events held at once: rows and scratch rows stay in a second-level cache of 2 MB
-TABLE_CELLS = 120_000  # cells of the tables of dates held at once
-STRETCHES = 3  # pieces of work a thread
-
-
-class RankSums(NamedTuple):
-    """Sums of ranks over `n` complete events, by column: estimation sessions, then event sessions (M + L,)."""
-
-    sums: Array
-    n: int
-
-
-class Comoving(NamedTuple):
-    """rho[d]: sum of residual correlations over pairs of clean events d = 0..D sessions apart; pairs[d]: their number.
-
-    Pairs with fewer than 30 common sessions count 0; `flagged[d]` says how many did.
-    """
-
-    rho: Array
-    pairs: Array
-    flagged: Array
-
-
-class DaySums(NamedTuple):
-    """Sums over the clean events for every offset from the first to the last of all windows, (L,) each.
-
-    ar, ar2: abnormal returns and their squares; path, path2: the cumulative abnormal return, zero at the session before the
-    first window begins, and its square.
-    """
-
-    ar: Array
-    ar2: Array
-    path: Array
-    path2: Array
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """What became of E events, in the order they were given; NaN where `clean` is False.
-
-    clean (E,): inside the series, complete, not an exact fit (the others are for the pair-by-pair path). sigma, r2 (E,),
-    coef (E, 1 + q), car, se (E, windows), up (E,) positive residuals, ar (E, L) abnormal returns from the first to the last
-    offset of all windows. m estimation rows, df degrees of freedom, both the same for all. order (n,): the clean events
-    by date and security, the order of all sums over events.
-    """
-
-    clean: Mask
-    order: Index
-    m: int
-    df: int
-    sigma: Array
-    car: Array
-    se: Array
-    up: Index | None
-    coef: Array | None
-    r2: Array | None
-    ar: Array | None
-    days: DaySums | None
-    ranks: tuple[RankSums, ...]
-    comoving: Comoving | None
-
-    @property
-    def scar(self) -> Array:
-        """(E, windows) CAR over its forecast error."""
-        return self.car / self.se
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """By-products that cost time or room: asked for where a test or a table needs them."""
-
-    ranks: bool = True
-    signs: bool = True
-    comovement: bool = True
-    coefficients: bool = True
-    days: bool = False
-    abnormal_returns: bool = False
 
 
 def run_batch(
@@ -152,7 +75,7 @@ def run_batch(
     plan = layout(estimation, tuple(windows))
     fit = fitter(returns, model, plan)
     security, position = np.asarray(security), np.asarray(position)
-    return _Run.over(fit, security, position, wanted or Wanted(), max(int(chunk), 1)).carried_out(threads)
+    return Run.over(fit, security, position, wanted or Wanted(), max(int(chunk), 1)).carried_out(threads)
 
 
 def residual_rows(
@@ -165,285 +88,3 @@ def residual_rows(
     work = np.empty((len(position), plan.width))
     block = fit.block(security, position + plan.low, row, None, fit.tables(dates), work)
     return block.e[:, : plan.m]
-
-
-# ------------------------------------------------------------------------------------------------ one run
-
-
-class _Part(NamedTuple):
-    """What a stretch of dates came to: rank sums by window, correlation sums and numbers of clean events by date."""
-
-    ranks: list[RankSums]
-    rho: Array | None
-    counts: Index | None
-
-
-@dataclass(slots=True, eq=False)
-class _Run:
-    """Events sorted by date (`order` gives their places as they came), and the arrays their numbers go into."""
-
-    fit: Fitter
-    wanted: Wanted
-    chunk: int
-    size: int
-    order: Index
-    security: Index
-    first: Index  # first row of every event
-    date: Index  # place of its session in `dates`
-    dates: Index  # distinct sessions, ascending
-    edges: Index  # sorted events edges[d]..edges[d + 1] belong to date d
-    cuts: Index  # where pieces of dates begin, the end included
-    reach: int  # dates at most so far apart are correlated
-    dense: bool
-    sparse: bool
-    sorted: bool  # the events came in this order, and all of them fit
-    again: Index | None  # the row that answers for each event, where events are given twice
-    out: dict[str, NDArray] = field(default_factory=dict)
-
-    @classmethod
-    def over(cls, fit: Fitter, security: Index, position: Index, wanted: Wanted, chunk: int) -> _Run:
-        plan = fit.plan
-        s, t = fit.rows.shape[:2]
-        # Index and sessions as four bytes each: with a million events these arrays are most of what is held.
-        order = np.flatnonzero((position + plan.low >= 0) & (position + plan.low < t)).astype(np.int32)
-        key = position[order].astype(np.int64) * s + security[order]
-        ascending = not (key[1:] < key[:-1]).any()
-        if not ascending:
-            order = order[np.argsort(key, kind="stable")]
-        del key
-        first = (position[order] + plan.low).astype(np.int32)
-        dates, edges = _runs(first)
-        # Dates further apart than the longest window share no event session; where none are nearer, none need be kept.
-        reach = max(min(plan.reach, plan.m - MIN_COMMON), 0)
-        reach = reach if dates.size > 1 and np.diff(dates).min() <= reach else 0
-        count, security = np.diff(edges), security[order].astype(np.int32)
-        date = np.repeat(np.arange(dates.size, dtype=np.int32), count)
-        within = np.arange(order.size, dtype=np.int32) - edges[date].astype(np.int32)
-        cuts = np.append(np.flatnonzero(within % ATOM == 0), order.size)
-        return cls(
-            fit, wanted, chunk, position.size, order, security, first, date,
-            dates.astype(np.int64) - plan.low, edges, cuts, reach, order.size >= DENSE * dates.size,
-            wanted.comovement and reach > 0 and cheaper_by_pair(dates, count, reach), ascending and order.size == position.size,
-            _first_of_equals(security, first),
-        )  # fmt: skip
-
-    def carried_out(self, threads: int) -> Batch:
-        self._allocate()
-        stretches = self._stretches(threads)
-        if len(stretches) == 1:
-            parts = [self._stretch(*stretches[0])]
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                parts = list(pool.map(lambda s: self._stretch(*s), stretches))
-        return self._collected(parts)
-
-    def _allocate(self) -> None:
-        """Room for the numbers of every sorted event, and for what its date says of them."""
-        e, d, plan, model = self.order.size, self.dates.size, self.fit.plan, self.fit.model
-        w, q = len(plan.events), model.regressors.shape[0]
-        shapes: dict[str, tuple[int, ...]] = {"rss": (e,), "car": (e, w), "c": (d, w)}
-        if not model.fitted:
-            shapes["total"] = (e,)
-        if self.wanted.coefficients:
-            shapes |= {"a": (e, model.k), "mean": (d, q), "slope": (d, q, q)}
-        length = plan.span.stop - plan.span.start
-        if self.wanted.abnormal_returns:
-            shapes["ar"] = (e, length)
-        self.out = {name: np.full(shape, np.nan) for name, shape in shapes.items()}
-        self.out["clean"] = np.zeros(e, bool)
-        if self.wanted.days:
-            self.out["days"] = np.zeros((d, 4, length))
-        if self.wanted.signs:
-            self.out["up"] = np.zeros(e, count_type(plan.m))
-
-    def _stretches(self, threads: int) -> list[tuple[int, int]]:
-        """Ranges of dates with about as many events each: one for one thread, else a few a thread."""
-        if threads <= 1:
-            return [(0, self.dates.size)]
-        pieces = STRETCHES * threads
-        cuts = np.searchsorted(self.edges, np.linspace(0, self.order.size, pieces + 1)[1:-1])
-        ends = np.unique(np.concatenate([[0], cuts, [self.dates.size]])).tolist()
-        return list(pairwise(ends)) or [(0, 0)]
-
-    def _stretch(self, first: int, stop: int) -> _Part:
-        """Work off dates first..stop; before them the dates their pairs reach back to, for residuals only."""
-        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):  # missing rows are found by what they give
-            return self._worked_off(first, stop)
-
-    def _worked_off(self, first: int, stop: int) -> _Part:
-        plan, want = self.fit.plan, self.wanted
-        warm = first
-        if want.comovement and stop > first:
-            warm = int(np.searchsorted(self.dates, self.dates[first] - self.reach))
-        rows = min(max(self.chunk, ATOM), max(int(self.edges[stop] - self.edges[warm]), 1))
-        tallies = [RankTally(plan.m, columns, rows) for columns in plan.events] if want.ranks else []
-        pairs: Comovement | None = None
-        if want.comovement:
-            about = self.dates[warm:stop], plan.m, self.reach, self.fit.model.fitted
-            pairs = ByPair(*about) if self.sparse else ByDate(*about)
-        work = np.empty((rows, plan.width))
-        for low, high in self._tables(warm, first, stop):
-            shared = self.fit.tables(self.dates[low:high])
-            self._keep_tables(slice(low, high), shared)
-            for events, pieces in self._blocks(low, high):
-                date = self.date[events] - low
-                block = self.fit.block(
-                    self.security[events], self.first[events], date, pieces if self.dense else None, shared, work
-                )
-                place: slice | Index = events
-                if not block.clean.all():
-                    block, pieces, keep = cleaned(block, pieces)
-                    place = keep + events.start
-                if pairs is not None:
-                    pairs.add(block, pieces, low - warm)
-                if low >= first and block.rss.size:
-                    self._keep(place, block)
-                    if want.days:
-                        self._add_days(block, pieces, low)
-                    for tally in tallies:
-                        tally.add(block.e)
-        ranks = [RankSums(t.sums, t.n) for t in tallies]
-        if pairs is None:
-            return _Part(ranks, None, None)
-        return _Part(ranks, pairs.corrected()[first - warm :], pairs.counts[first - warm :])
-
-    def _tables(self, warm: int, first: int, stop: int) -> Iterator[tuple[int, int]]:
-        """Ranges of dates whose tables are held at once."""
-        step = max(1, TABLE_CELLS // (max(self.fit.model.k, 1) * self.fit.plan.width))
-        for a, b in ((warm, first), (first, stop)):
-            for low in range(a, b, step):
-                yield low, min(low + step, b)
-
-    def _blocks(self, low: int, high: int) -> Iterator[tuple[slice, Pieces]]:
-        """Events and pieces of each block of dates low..high: whole pieces, together at most `chunk` events (or one piece)."""
-        start, stop = int(self.edges[low]), int(self.edges[high])
-        first, last = np.searchsorted(self.cuts, [start, stop])
-        cuts = self.cuts[first : last + 1]
-        at = 0
-        while at < cuts.size - 1:
-            to = max(int(np.searchsorted(cuts, cuts[at] + self.chunk, side="right")) - 1, at + 1)
-            date = self.date[cuts[at:to]]
-            following = np.append(self.date[cuts[at + 1 : to]], self.date[cuts[to]] if cuts[to] < stop else -1)
-            yield (
-                slice(int(cuts[at]), int(cuts[to])),
-                Pieces(cuts[at : to + 1] - cuts[at], date - low, date != following),
-            )
-            at = to
-
-    def _keep_tables(self, dates: slice, shared: Tables) -> None:
-        self.out["c"][dates] = shared.c
-        if self.wanted.coefficients:
-            self.out["mean"][dates], self.out["slope"][dates] = shared.mean, shared.slope
-
-    def _keep(self, place: slice | Index, block: Block) -> None:
-        """Write what the block came to, events still in the order of dates."""
-        out, want, m = self.out, self.wanted, self.fit.plan.m
-        out["clean"][place] = True
-        out["rss"][place], out["car"][place] = block.rss, block.car
-        if "total" in out:
-            out["total"][place] = block.total
-        if want.signs:
-            out["up"][place] = np.add.reduce((block.e > 0.0).view(np.uint8)[:, :m], axis=1, dtype=count_type(m))
-        if want.abnormal_returns:
-            out["ar"][place] = block.e[:, self.fit.plan.span]
-        if want.coefficients:
-            out["a"][place] = block.a
-
-    def _add_days(self, block: Block, pieces: Pieces, low: int) -> None:
-        """Add abnormal returns, cumulative ones and their squares to the sums of their dates."""
-        plan = self.fit.plan
-        ar = block.e[:, plan.span]
-        path = np.cumsum(ar, axis=1)
-        before = plan.events[0].start - plan.span.start
-        if before:
-            path -= path[:, before - 1 : before].copy()
-        starts, dates = pieces.filled()
-        sums = np.stack([np.add.reduceat(v, starts, axis=0) for v in (ar, ar * ar, path, path * path)], axis=1)
-        np.add.at(self.out["days"], dates + low, sums)
-
-    def _collected(self, parts: Sequence[_Part]) -> Batch:
-        out, plan, model, want = self.out, self.fit.plan, self.fit.model, self.wanted
-        by_window = zip(*(p.ranks for p in parts))
-        ranks = tuple(RankSums(np.sum([r.sums for r in found], axis=0), sum(r.n for r in found)) for found in by_window)
-        order = self.order[out["clean"]]
-        rss, total = out.pop("rss"), out.pop("total", None)
-        around = rss - total**2 / plan.m if model.centred and total is not None else rss
-        sigma = np.sqrt(around / (plan.m - model.lost))
-        if not want.coefficients:
-            rss = around = np.empty(0)
-        se = np.sqrt(out.pop("c"))[self.date]
-        se *= sigma[:, None]
-        coef = r2 = None
-        if want.coefficients:
-            a, mean, slope = out.pop("a"), out.pop("mean")[self.date], out.pop("slope")[self.date]
-            total = np.zeros(rss.size) if total is None else total
-            coef = self._as_given(coefficients(model, plan.m, a, total, mean, slope))
-            r2 = self._as_given(explained(model, plan.m, a, rss, total))
-        return Batch(
-            clean=self._as_given(out.pop("clean")), order=order, m=plan.m, df=plan.m - model.lost,
-            sigma=self._as_given(sigma), car=self._as_given(out.pop("car")), se=self._as_given(se),
-            up=self._as_given(out.pop("up")) if want.signs else None, coef=coef, r2=r2,
-            ar=self._as_given(out.pop("ar")) if want.abnormal_returns else None,
-            days=DaySums(*out.pop("days").sum(axis=0)) if want.days else None, ranks=ranks, comoving=self._comoving(parts),
-        )  # fmt: skip
-
-    def _as_given(self, values: NDArray) -> NDArray:
-        """Values of the sorted events at the places the events came in.
-
-        An event that is given twice has one answer: that of its first row, for a matrix product may round its rows apart.
-        """
-        if self.again is not None:
-            values = values[self.again]
-        if self.sorted:
-            return values
-        shape = (self.size, *values.shape[1:])
-        if self.order.size == self.size:
-            out = np.empty(shape, values.dtype)
-        else:
-            out = np.full(shape, np.nan if values.dtype.kind == "f" else 0, values.dtype)
-        out[self.order] = values
-        return out
-
-    def _comoving(self, parts: Sequence[_Part]) -> Comoving | None:
-        """Sums over dates, in their order, of what the stretches found; distances without common sessions count 0."""
-        if not self.wanted.comovement:
-            return None
-        plan = self.fit.plan
-        found = np.concatenate([p.rho for p in parts if p.rho is not None])
-        counts = np.concatenate([p.counts for p in parts if p.counts is not None])
-        rho, pairs = np.zeros(plan.reach + 1), np.zeros(plan.reach + 1)
-        rho[: self.reach + 1] = found.sum(axis=0)
-        apart = plan.reach if self.dates.size > 1 else 0
-        pairs[: apart + 1] = numbers_of_pairs(self.dates, counts, apart)
-        few = plan.m - np.arange(plan.reach + 1) < MIN_COMMON
-        return Comoving(np.where(few, 0.0, rho), pairs, np.where(few, pairs, 0.0))
-
-
-def count_type(m: int) -> type[np.unsignedinteger[Any]]:
-    """The narrowest type that counts to m: the narrower the sum the faster."""
-    return np.uint16 if m < 1 << 16 else np.uint32
-
-
-def _first_of_equals(security: Index, first: Index) -> Index | None:
-    """Of sorted events, the place of the first that is the same event; None where all differ."""
-    same = (np.diff(first) == 0) & (np.diff(security) == 0)
-    if not same.any():
-        return None
-    own = np.arange(first.size, dtype=np.int32)
-    own[1:][same] = 0
-    return np.maximum.accumulate(own)
-
-
-def _runs(values: Index) -> tuple[Index, Index]:
-    """Distinct values of an ascending array, and where each begins, the end included."""
-    new = np.flatnonzero(np.diff(values, prepend=values[:1] - 1))
-    return values[new], np.append(new, values.size)
-
-
-def mean_correlation(found: Comoving, length: int, n: int) -> float:
-    """rbar_w over all n (n - 1) / 2 pairs: each pair weighted by the share of event sessions it has in common.
-
-    `length` is that of the event window; events further apart than it share nothing. One common date: the plain mean.
-    """
-    share = 1.0 - np.arange(length) / length
-    return float(np.sum(found.rho[:length] * share) / (n * (n - 1) / 2)) if n > 1 else float("nan")

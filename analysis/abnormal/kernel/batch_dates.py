@@ -20,7 +20,9 @@ Window = tuple[int, int]
 # Regressors whose spread is below this share of their length are collinear with the constant (or each other): such dates
 # are left to the pair-by-pair path, which decides with a rank-revealing factorisation.
 NEARLY_COLLINEAR = 1e-6
-WELL_APART = 0.1  # a pivot (share of a column's length not explained by the others) above this loses no digit worth having
+WELL_APART = (
+    0.1  # a pivot (share of a column's length not explained by the others) above this loses no digit worth having
+)
 
 
 def stretches(series: Array, width: int) -> Array:
@@ -153,7 +155,7 @@ def _orthonormal(x: Array, m: int, size: Array, ok: Mask) -> tuple[Array, Mask]:
     Answers the map back (D, q, q) and where there is one. One regressor is divided by its length. Several go through the
     Cholesky factor of their correlations; where those are strong a second time, which leaves them orthogonal to rounding.
     """
-    d, q, _ = x.shape
+    q = x.shape[1]
     scale = 1.0 / np.where(ok[:, None], size, np.nan)
     x *= scale[:, :, None]
     if q == 1:

@@ -26,7 +26,9 @@ def specs_text(curve: Any) -> str:
     if np.isfinite(curve.median_p):
         over = f"{curve.draws} draws of placebo dates" if curve.draws else f"{curve.dates} shared placebo dates"
         lines.append(f"joint p of the median statistic {curve.median_p:.3f} over {over}")
-        lines.append(f"{100 * curve.share:.0f}% beyond the normal critical value; joint p of that share {curve.share_p:.3f}")
+        lines.append(
+            f"{100 * curve.share:.0f}% beyond the normal critical value; joint p of that share {curve.share_p:.3f}"
+        )
     if curve.reason:
         lines.append(f"note: {curve.reason}")
     own = have[have["own"]]
@@ -39,10 +41,10 @@ def specs_text(curve: Any) -> str:
 
 def _rows(title: str, part: pd.DataFrame) -> list[str]:
     out = [f"{title}:"] if len(part) else []
-    for row in part.itertuples():
-        family = "" if pd.isna(row.romano_wolf) else f", Romano-Wolf {row.romano_wolf:.3f}"
-        interval = f"[{_percent(row.ci_low)}, {_percent(row.ci_high)}]"
-        out.append(f"  {_percent(row.estimate):>8} {interval:<20} p {row.p:.3f}{family}  {row.spec}")
+    for row in part.to_dict("records"):
+        family = "" if pd.isna(row["romano_wolf"]) else f", Romano-Wolf {row['romano_wolf']:.3f}"
+        interval = f"[{_percent(row['ci_low'])}, {_percent(row['ci_high'])}]"
+        out.append(f"  {_percent(row['estimate']):>8} {interval:<20} p {row['p']:.3f}{family}  {row['spec']}")
     return out
 
 

@@ -19,8 +19,11 @@ def estimates_chapter(pages: Pages) -> Chapter:
         return chapter("Abnormal returns")
     fitted = (_models(pages), _fit(pages))
     daily = (_bars(pages), _sessions(pages))
+    unit = "session" if result.spec.freq == "1d" else "bar"
     plainly = (
-        "Each session stands in {refs}." if len(result.pairs) == 1 else "The averages of each session stand in {refs}."
+        f"Each {unit} stands in {{refs}}."
+        if len(result.pairs) == 1
+        else f"The averages of each {unit} stand in {{refs}}."
     )
     told = prose.window_sentence(result) or plainly
     windows = (_windows(pages), _pairs(pages), _forest(pages))
@@ -108,10 +111,11 @@ def _sessions(pages: Pages) -> Block | None:
         rows.append(tuple(known.get(c.key) for c in columns))
     start, end = result.headline
     tones = ["strong" if start <= int(r["offset"]) <= end else "" for r in frame.to_dict("records")]
+    each = unit.lower()
     caption = (
-        f"Abnormal returns {'of the pair' if one else 'on average'}, session by session; the headline window in bold."
+        f"Abnormal returns {'of the pair' if one else 'on average'}, {each} by {each}; the headline window in bold."
     )
-    note = f"Cumulative: level of the path, zero at the close before session {start}."
+    note = f"Cumulative: level of the path, zero at the close before {each} {start}."
     return table("sessions", caption, Table("", columns, tuple(rows), (note,)), tones=tones, most=SESSIONS_SHOWN, what="session",
                  file="abnormal_returns" if one else "aar")  # fmt: skip
 

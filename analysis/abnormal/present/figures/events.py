@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...errors import RequestError
 from ...result import StudyResult
 from .. import theme
 from ..theme import EVENT, INK, MUTED, signed
@@ -21,11 +22,18 @@ def timeline(result: StudyResult, ax: Axes | None, *, pair: int | str | None = N
 
     Filled squares share the event's session and cannot be separated from it; hollow marks belong to the same story. Drawn
     is `distance` of `confounders`; events further away than the study's windows are counted only.
+
+    Parameters
+    ----------
+    pair : position, ticker or event id, optional
+        Default: the pair with most other events around it.
     """
     marks.need_pairs(result, "timeline")
-    i = marks.position_of(result, 0 if pair is None else pair)
-    own = result.pairs.iloc[i]
+    everyone = range(len(result.pairs)) if pair is None else [marks.position_of(result, pair)]
+    own = max((result.pairs.iloc[i] for i in everyone), key=lambda row: len(_around(result, row)[0]))
     near, far = _around(result, own)
+    if not near:
+        raise RequestError("plot.timeline: the catalogue knows no other event inside the windows of this study")
     shown = near[:MOST]
     rows = sorted(
         [*shown, _itself(result, own)], key=lambda r: (r["distance"], not r.get("own", False), str(r["title"]))
