@@ -17,7 +17,7 @@ METHOD_ROOMS = {"models", "inference", "regress", "checks"}
 STUDY_TIER = {
     "study", "case", "request", "replay", "battery", "frames", "robustness", "confounding", "jump", "provenance",
     "placing", "compat", "intraday", "intraday_case", "intraday_place", "intraday_fit", "intraday_frames",
-    "intraday_anatomy", "activity", "anticipation", "bulk", "specs", "power", "placebos",
+    "intraday_anatomy", "activity", "anticipation", "slopes", "bulk", "specs", "power", "placebos",
 }  # fmt: skip
 
 # Room -> rooms of ours it may import at any level of a module.

@@ -194,7 +194,7 @@ def design_of(case: Case, window: Window) -> Design:
         de=de, n_eff=n_eff, rbar_w=rbar_w, disjoint=_disjoint(case, window), intraday=spec.freq != "1d",
         selected=spec.selected_on_outcome or any(p.event.selected_on_outcome for p in case.pairs),
         candidates=candidates, thin_share=thin_share(case), portfolio=case.portfolio is not None,
-        benchmark=bool(case.sample.names),
+        benchmark=bool(case.sample.names), characteristics=spec.regression is not None and case.size > 1,
     )  # fmt: skip
 
 

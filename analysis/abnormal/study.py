@@ -32,7 +32,7 @@ from .battery import (
     thin_share,
 )
 from .case import Case, Progress, Request, build
-from .checks.decision import Design, row_of
+from .checks.decision import Design, Outcome, row_of
 from .checks.verdict import Facts, weigh
 from .compat import COMPAT
 from .confounding import Confounder, confounders_of
@@ -50,6 +50,7 @@ from .registry import CHECKS
 from .request import settle
 from .result import StudyResult
 from .robustness import alternative_cases, robustness_frame
+from .slopes import slope_answers, slope_estimate, slope_name
 from .spec import StudySpec
 
 
@@ -253,9 +254,18 @@ def _verdict(
     found = headline_answers(case, answers, window, others)
     bought = row_of(design).headline(design) == "bhar_bootstrap"
     estimate, interval, mde = held_estimate(case, window) if bought else estimate_of(case, window)
+    subject = _subject(case)
+    outcome = outcome_of(answers, case, window)
+    if row_of(design).id == "characteristics":
+        outcome = Outcome()  # that firms react unequally is the question here, not a caution
+        slopes, fits = slope_answers(case, window)
+        found |= slopes
+        headline = fits[row_of(design).headline(design)]
+        estimate, interval, mde = slope_estimate(headline, case.spec.level)
+        subject = f"A share per unit of {slope_name(headline) or 'the characteristic'}"
     facts = Facts(
-        subject=_subject(case), when=_when(case), estimate=estimate, interval=interval, mde=mde, level=case.spec.level,
-        inseparable=_inseparable(case, around), refused=_refused(case), outcome=outcome_of(answers, case, window),
+        subject=subject, when=_when(case), estimate=estimate, interval=interval, mde=mde, level=case.spec.level,
+        inseparable=_inseparable(case, around), refused=_refused(case), outcome=outcome,
     )  # fmt: skip
     verdict = weigh(design, found, facts)
     if verdict.row == "two_dates":

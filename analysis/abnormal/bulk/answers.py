@@ -173,18 +173,22 @@ def corrado_zivney(lanes: Lanes, j: int, opt: TestOptions) -> TestResult:
 # ------------------------------------------------------------------------------------------------ design and status
 
 
-def design_of(lanes: Lanes, prices: Prices, j: int) -> Design:
-    """What the decision table may look at for window j."""
-    kept, placed, (low, high) = lanes.kept, lanes.placed, lanes.windows[j]
-    n = placed.size
-    found = rbar_w(lanes, j).value if n > 1 else 0.0
+def designs_of(lanes: Lanes, prices: Prices) -> list[Design]:
+    """What the decision table may look at, for every window."""
+    placed = lanes.placed
+    days, securities = np.unique(placed.day0), np.unique(placed.unit).size
+    return [_design(lanes, prices, j, days, securities) for j in range(len(lanes.windows))]
+
+
+def _design(lanes: Lanes, prices: Prices, j: int, days: np.ndarray, securities: int) -> Design:
+    kept, n, (low, high) = lanes.kept, lanes.placed.size, lanes.windows[j]
+    found = rbar_w(lanes, j).value
     usable = int(np.isfinite(kept.car[:, j] / kept.se[:, j]).sum())
     de = 1.0 + (usable - 1) * found if usable > 1 else 1.0
-    days = np.unique(placed.day0)
     return Design(
         n=n, dates=days.size, m=int(kept.m.min()), l2=int(kept.rows[:, j].max()), window=(low, high), de=de,
         n_eff=min(float(usable), usable / de) if de > 0 else float(usable), rbar_w=found,
-        disjoint=bool(days.size < 2 or np.diff(days).min() > high - low), candidates=np.unique(placed.unit).size,
+        disjoint=bool(days.size < 2 or np.diff(days).min() > high - low), candidates=securities,
         thin_share=lanes.thin_share, portfolio=False, benchmark=bool(prices.tape.names),
     )  # fmt: skip
 

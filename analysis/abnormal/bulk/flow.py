@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..checks.decision import Design
+from ..checks.decision import Design, Outcome
 from ..checks.verdict import Facts, weigh
 from ..domain import CheckResult, EventCatalog, TestResult, Verdict
 from ..frames import checks_frame, excluded_frame, tests_frame
@@ -18,7 +18,7 @@ from ..provenance import package_versions
 from ..request import _given
 from ..result import StudyResult
 from ..spec import StudySpec
-from .answers import answer_all, condensed, design_of, for_verdict, judged, outcome_of
+from .answers import answer_all, condensed, designs_of, for_verdict, judged, outcome_of
 from .asked import LIMIT, Rows, answerable, rows_of, size_of, tests_of
 from .held import Prices, benchmark_problem, prices_of, regressors_of
 from .lanes import Lanes, kernel_model, run_lanes
@@ -92,7 +92,8 @@ def _study(
         return None
     ar = condensed(lanes, prices)
     answers = answer_all(ar, lanes, tests, spec)
-    known = {w: (design_of(lanes, prices, j), outcome_of(lanes, j)) for j, w in enumerate(windows)}
+    designs = designs_of(lanes, prices)
+    known = {w: (designs[j], outcome_of(lanes, j)) for j, w in enumerate(windows)}
     results = [judged(r, *known[r.window]) for r in answers.values()]
     named = keys(lanes) if per_pair else {}
     daily = abnormal_returns_frame(lanes, prices, spec, named) if per_pair else no_rows("abnormal_returns")
@@ -100,10 +101,10 @@ def _study(
         title=f"{placed.size + len(placed.excluded)} events", question="", name="", spec=spec,
         events=EventCatalog((), rows.source), pairs=pairs_frame(lanes, prices, named) if per_pair else no_rows("pairs"),
         abnormal_returns=daily, car=car_frame(lanes, prices, spec, named) if per_pair else no_rows("car"),
-        aar=aar_frame(lanes, spec), caar=caar_frame(lanes, prices, spec), tests=tests_frame(results),
-        jump=no_rows("jump"), checks=checks_frame(_checks(lanes, known[windows[0]][0])), confounders=no_rows("confounders"),
+        aar=aar_frame(lanes, spec), caar=caar_frame(lanes, spec, designs), tests=tests_frame(results),
+        jump=no_rows("jump"), checks=checks_frame(_checks(lanes, designs[0])), confounders=no_rows("confounders"),
         excluded=excluded_frame(placed.excluded), robustness=no_rows("robustness"),
-        verdict=_verdict(lanes, prices, spec, results), manifest=_manifest(rows, prices, spec, given),
+        verdict=_verdict(lanes, spec, results, *known[windows[0]]), manifest=_manifest(rows, prices, spec, given),
         notes=_notes(lanes, prices, spec, per_pair, daily), case=None,
     )  # fmt: skip
 
@@ -111,18 +112,16 @@ def _study(
 # ------------------------------------------------------------------------------------------------ verdict and checks
 
 
-def _verdict(lanes: Lanes, prices: Prices, spec: StudySpec, results: Sequence[TestResult]) -> Verdict:
-    n, mean, se, low, high, _ = average(lanes, prices, spec, 0)
+def _verdict(lanes: Lanes, spec: StudySpec, results: Sequence[TestResult], design: Design, outcome: Outcome) -> Verdict:
+    n, mean, se, low, high, _ = average(lanes, spec, 0, design)
     window = lanes.windows[0]
-    days = np.unique(lanes.placed.day0).size
-    when = f"around {days} dates" + ("" if window == (0, 0) else f", sessions {window[0]} to {window[1]}")
+    when = f"around {design.dates} dates" + ("" if window == (0, 0) else f", sessions {window[0]} to {window[1]}")
     mde = float(mde_t(se, n - 1, spec.level)) if n > 1 and np.isfinite(se) else float("nan")
     facts = Facts(
         subject=f"the average of {lanes.placed.size} pairs", when=when, estimate=mean, interval=(low, high), mde=mde,
-        level=spec.level, outcome=outcome_of(lanes, 0),
+        level=spec.level, outcome=outcome,
     )  # fmt: skip
-    design = design_of(lanes, prices, 0)
-    return weigh(design, for_verdict(results, lanes, design, facts.outcome, spec), facts)
+    return weigh(design, for_verdict(results, lanes, design, outcome, spec), facts)
 
 
 def _checks(lanes: Lanes, design: Design) -> list[CheckResult]:

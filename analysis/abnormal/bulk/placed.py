@@ -41,6 +41,8 @@ class Placed:
 
     def leave_out(self, gone: BoolArray, stage: str, why: Why) -> None:
         """Exclude rows, each with its reason and remedy."""
+        if not gone.any():
+            return
         for i in np.flatnonzero(gone):
             self.excluded.append(self.exclusion(int(i), stage, *why(int(i))))
         self.keep(~gone)
@@ -73,9 +75,11 @@ def place(rows: Rows, tape: Tape, problem: Callable[[str], str], halt: str, by_d
     _on_prices(out, tape)
     if halt == "shift":
         _resumed(out, tape)
-    _one_a_session(out, time)
+    order = np.argsort(out.day0.astype(np.int64) * len(rows.names) + out.unit, kind="stable")
     if by_date:
-        out.keep(np.argsort(out.day0.astype(np.int64) * len(rows.names) + out.unit, kind="stable"))
+        out.keep(order)
+        order = np.arange(order.size)
+    _one_a_session(out, order, time)
     return out
 
 
@@ -113,11 +117,10 @@ def _resumed(out: Placed, tape: Tape) -> None:
         out.day0[i] = later
 
 
-def _one_a_session(out: Placed, time: DateArray) -> None:
-    """Several events of one share in one session are one return: the first stays."""
-    key = out.unit.astype(np.int64) * time.size + out.day0
-    order = np.argsort(key, kind="stable")
-    again = np.flatnonzero(key[order[1:]] == key[order[:-1]]) + 1
+def _one_a_session(out: Placed, order: IntArray, time: DateArray) -> None:
+    """Several events of one share in one session are one return: the first stays. `order`: by session and share."""
+    unit, day0 = out.unit[order], out.day0[order]
+    again = np.flatnonzero((unit[1:] == unit[:-1]) & (day0[1:] == day0[:-1])) + 1
     if not again.size:
         return
     first = np.arange(order.size)

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..checks.decision import DESIGN_EFFECT
+from ..checks.decision import DESIGN_EFFECT, Design
 from ..frames import jump_frame
 from ..inference._window import two_sided_interval
 from ..kernel import aggregate, dist
 from ..kernel.batch_dates import layout, tables
 from ..models.factors import FACTORS
 from ..spec import StudySpec
-from .answers import day_correlation, design_of
+from .answers import day_correlation
 from .held import Prices
 from .lanes import Lanes
 from .slow import path_windows
@@ -263,12 +263,12 @@ def _interval(n: int, mean: float, se: float, level: float) -> tuple[float, floa
     return mean - half, mean + half
 
 
-def caar_frame(lanes: Lanes, prices: Prices, spec: StudySpec) -> Frame:
+def caar_frame(lanes: Lanes, spec: StudySpec, designs: Sequence[Design]) -> Frame:
     """One row a window: the average CAR, its interval, the precision-weighted mean and the effective number of pairs."""
     rows = []
     for j, (low, high) in enumerate(lanes.windows):
-        n, mean, se, lo, hi, form = average(lanes, prices, spec, j)
-        design = design_of(lanes, prices, j)
+        design = designs[j]
+        n, mean, se, lo, hi, form = average(lanes, spec, j, design)
         rows.append(
             {
                 "window_start": low, "window_end": high, "n": n, "caar": mean, "se": se, "ci_low": lo, "ci_high": hi,
@@ -280,7 +280,7 @@ def caar_frame(lanes: Lanes, prices: Prices, spec: StudySpec) -> Frame:
     return Frame(rows, columns=columns)
 
 
-def average(lanes: Lanes, prices: Prices, spec: StudySpec, j: int) -> tuple[int, float, float, float, float, str]:
+def average(lanes: Lanes, spec: StudySpec, j: int, design: Design) -> tuple[int, float, float, float, float, str]:
     """Mean CAR of window j with its interval, and the form of the interval."""
     car = lanes.kept.car[lanes.kept.order, j]
     car = car[np.isfinite(car)]
@@ -288,7 +288,7 @@ def average(lanes: Lanes, prices: Prices, spec: StudySpec, j: int) -> tuple[int,
     if n < 2:
         return n, float(car.mean()) if n else np.nan, np.nan, np.nan, np.nan, ""
     mean, plain = float(car.mean()), float(car.std(ddof=1) / np.sqrt(n))
-    se = _inflated(n, plain, design_of(lanes, prices, j).rbar_w)
+    se = _inflated(n, plain, design.rbar_w)
     form = "t(N - 1) across pairs" if se == plain else "t(N - 1) inflated for the correlation (Kolari and Pynnonen)"
     return n, mean, se, *_interval(n, mean, se, spec.level), form
 

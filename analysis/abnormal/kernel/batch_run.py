@@ -208,12 +208,18 @@ class Run:
         """Add abnormal returns, cumulative ones and their squares to the sums of their dates."""
         plan = self.fit.plan
         ar = block.e[:, plan.span]
-        path = np.cumsum(ar, axis=1)
-        before = plan.events[0].start - plan.span.start
-        if before:
-            path -= path[:, before - 1 : before].copy()
         starts, dates = pieces.filled()
-        sums = np.stack([np.add.reduceat(v, starts, axis=0) for v in (ar, ar * ar, path, path * path)], axis=1)
+        total = np.add.reduceat(ar, starts, axis=0)
+        before = plan.events[0].start - plan.span.start
+        if self.dense:
+            squares = _squares_by_piece(ar, starts, before)
+        else:
+            path = np.cumsum(ar, axis=1)
+            path -= path[:, before - 1 : before].copy() if before else 0.0
+            squares = np.stack([np.add.reduceat(v * v, starts, axis=0) for v in (ar, path)], axis=1)
+        along = np.cumsum(total, axis=1)
+        along -= along[:, before - 1 : before].copy() if before else 0.0
+        sums = np.stack([total, squares[:, 0], along, squares[:, 1]], axis=1)
         np.add.at(self.out["days"], dates + low, sums)
 
     def _collected(self, parts: Sequence[Part]) -> Batch:
@@ -272,6 +278,22 @@ class Run:
         pairs[: apart + 1] = numbers_of_pairs(self.dates, counts, apart)
         few = plan.m - np.arange(plan.reach + 1) < MIN_COMMON
         return Comoving(np.where(few, 0.0, rho), pairs, np.where(few, pairs, 0.0))
+
+
+def _squares_by_piece(ar: Array, starts: Index, before: int) -> Array:
+    """(pieces, 2, L): sums of squares of abnormal returns (n, L) and of their cumulative sums, zero at column before - 1.
+
+    Both are read off the sums of products of any two columns, one small matrix product a piece.
+    """
+    length = ar.shape[1]
+    products = np.empty((starts.size, length, length))
+    ends = np.append(starts[1:], ar.shape[0]).tolist()
+    for k, (start, stop) in enumerate(zip(starts.tolist(), ends)):
+        np.matmul(ar[start:stop].T, ar[start:stop], out=products[k])
+    steps = np.tril(np.ones((length, length)))  # row t of the path is the sum of columns from `before` to t
+    steps -= steps[before - 1] if before else 0.0
+    path = np.vecdot(steps @ products, steps)
+    return np.stack([np.einsum("kll->kl", products), path], axis=1)
 
 
 def count_type(m: int) -> type[np.unsignedinteger[Any]]:
