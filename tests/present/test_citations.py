@@ -3,8 +3,8 @@
 import re
 
 import pytest
+from run_once import bundled
 
-import abnormal as ab
 from abnormal.present import citations
 from abnormal.registry import CHECKS, MODELS, TESTS
 
@@ -13,12 +13,12 @@ EVERY = [*MODELS, *TESTS, *CHECKS]
 
 @pytest.fixture(scope="module")
 def single():
-    return ab.run("anthropic_export_order")
+    return bundled("anthropic_export_order")
 
 
 @pytest.fixture(scope="module")
 def pair():
-    return ab.run("anthropic_order_two_labs")
+    return bundled("anthropic_order_two_labs")
 
 
 @pytest.mark.parametrize("method", EVERY, ids=lambda m: f"{m.kind}-{m.name}")

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from run_once import bundled
 
 import abnormal as ab
 from abnormal.errors import RequestError, UnknownName
@@ -18,17 +19,17 @@ from abnormal.present.plots import NAMES, Plots
 
 @pytest.fixture(scope="module")
 def single():
-    return ab.run("anthropic_export_order")
+    return bundled("anthropic_export_order")
 
 
 @pytest.fixture(scope="module")
 def pair():
-    return ab.run("anthropic_order_two_labs")
+    return bundled("anthropic_order_two_labs")
 
 
 @pytest.fixture(scope="module")
 def two_dates():
-    return ab.run("lockup_expirations_2026")
+    return bundled("lockup_expirations_2026")
 
 
 def lines_of(axis: Axes) -> list[np.ndarray]:

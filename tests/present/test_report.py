@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pdf_reading import pages_of
+from run_once import bundled
 
 import abnormal as ab
 from abnormal.errors import RequestError, UnknownName
@@ -25,7 +26,7 @@ STUDIES = (
 
 @pytest.fixture(scope="module")
 def single():
-    return ab.run("anthropic_export_order")
+    return bundled("anthropic_export_order")
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def test_page_one_holds_question_verdict_and_every_headline_number(single, pdf):
 @pytest.mark.parametrize("name", STUDIES)
 @pytest.mark.parametrize("paper", ["a4", "us-letter"])
 def test_page_one_of_every_bundled_study(name, paper, tmp_path):
-    result = ab.run(name)
+    result = bundled(name)
     check_page_one(result, result.report(tmp_path / "report.pdf", paper=paper).read_bytes())
 
 

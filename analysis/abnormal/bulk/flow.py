@@ -169,7 +169,7 @@ def _notes(lanes: Lanes, prices: Prices, spec: StudySpec, per_pair: bool, daily:
     basis = dict.fromkeys(prices.recording.bases.values())
     if "price" in basis:
         notes.append("price return (no dividends)")
-    left_out = ["confounders", "jump", "robustness", "placebo, conformal and SQ columns"]
+    left_out = ["confounders, contam_est", "jump", "robustness", "placebo, conformal and SQ columns"]
     if not per_pair:
         left_out += ["pairs, car, abnormal_returns (per_pair=True keeps them)"]
     elif daily.empty:

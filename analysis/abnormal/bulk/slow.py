@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,13 +16,12 @@ from ..domain import AbnormalReturns, BoolArray, FloatArray, IntArray, Sample, W
 from ..inference._window import estimation_block, window_stats
 from ..inputs.sample import cut
 from ..kernel import aggregate, ranks
-from ..kernel.batch import Batch, Wanted, residual_rows
-from ..kernel.batch_comove import MIN_COMMON
+from ..kernel.batch import Batch, Wanted
 from ..kernel.batch_dates import Model
 from ..registry import MODELS
 from ..spec import StudySpec
-from .asked import Codes
 from .held import Prices
+from .meetings import Meetings, path_windows
 from .placed import Placed
 
 BLOCK = 256  # pairs estimated together
@@ -75,10 +73,11 @@ def slow_lane(
     model: Model, batch: Batch,
 ) -> SlowLane:  # fmt: skip
     """Estimate the placed pairs `rest` one block after the other."""
+    assert not isinstance(spec.estimation, str)
     key = placed.day0[rest].astype(np.int64) * len(placed.rows.names) + placed.unit[rest]
     place = rest[np.argsort(key, kind="stable")]
     lane = _empty(place, windows, spec)
-    met = _Meetings(lane, placed, prices, spec, windows, model, batch)
+    met = Meetings(placed, prices, windows, spec.estimation, model, batch)
     for start in range(0, place.size, BLOCK):
         at = slice(start, start + BLOCK)
         sample, ar = _estimate(place[at], placed, prices, spec, windows)
@@ -86,20 +85,9 @@ def slow_lane(
         _keep(lane, at, ar, told, placed, prices, spec, windows)
         if wanted.ranks:
             _add_ranks(lane, ar, windows)
-        met.add(at, ar)
+        met.add(place[at], ar, lane.ar[at])
+    lane.rho, lane.flagged, lane.rho_days = met.sums()
     return lane
-
-
-def path_windows(windows: tuple[Window, ...]) -> list[tuple[Window | None, int]]:
-    """For every offset of the span the window whose sum is the level of the cumulative path, and its sign (None: zero).
-
-    The path is zero at the session before the first window begins, as in the tables of a small study.
-    """
-    low, high, start = min(a for a, _ in windows), max(b for _, b in windows), windows[0][0]
-    return [
-        ((start, t), 1) if t >= start else (((t + 1, start - 1), -1) if t < start - 1 else (None, 1))
-        for t in range(low, high + 1)
-    ]
 
 
 def _empty(place: IntArray, windows: tuple[Window, ...], spec: StudySpec) -> SlowLane:
@@ -115,7 +103,6 @@ def _empty(place: IntArray, windows: tuple[Window, ...], spec: StudySpec) -> Slo
         rows=np.zeros((n, w), np.int64), ar=np.full((n, span), np.nan), 
         days=np.full((5, n, span), np.nan), held=np.full((2, n, w), np.nan), rank_d=[np.zeros(c) for c in columns],
         rank_n=[np.zeros(c) for c in columns],
-        rho=np.zeros(w), flagged=np.zeros(w), rho_days=np.zeros((2, span)),
     )  # fmt: skip
 
 
@@ -199,106 +186,3 @@ def _add_ranks(lane: SlowLane, ar: AbnormalReturns, windows: tuple[Window, ...])
         have = np.isfinite(u)
         lane.rank_d[j] += np.where(have, u, 0.0).sum(axis=0)
         lane.rank_n[j] += have.sum(axis=0)
-
-
-class _Rows(NamedTuple):
-    """Rows that meet: day 0, residuals (n, M), and abnormal returns (n, L) over the span of all windows."""
-
-    day: Codes
-    residuals: FloatArray
-    ar: FloatArray
-
-
-class _Meetings:
-    """Correlations of each slow pair with the slow ones before it and with all complete rows near it."""
-
-    def __init__(
-        self, lane: SlowLane, placed: Placed, prices: Prices, spec: StudySpec, windows: tuple[Window, ...], model: Model,
-        batch: Batch,
-    ) -> None:  # fmt: skip
-        assert not isinstance(spec.estimation, str)
-        self.lane, self.placed, self.prices, self.model = lane, placed, prices, model
-        self.windows, self.estimation = windows, spec.estimation
-        self.low, self.reach = min(a for a, _ in windows), max(b - a for a, b in windows)
-        self.paths = [w for w, _ in path_windows(windows)]
-        self.fast = batch.order  # complete rows by date
-        self.fast_day = placed.day0[batch.order]
-        self.before: list[_Rows] = []
-
-    def add(self, at: slice, ar: AbnormalReturns) -> None:
-        """Meet a block with itself, with earlier slow blocks and with the complete rows around it."""
-        cols = estimation_block(ar)
-        residuals = np.where(ar.est[:, cols] & np.isfinite(ar.ar[:, cols]), ar.ar[:, cols], np.nan)
-        here = _Rows(self.placed.day0[self.lane.place[at]], residuals, self.lane.ar[at])
-        self._meet(here, here)
-        for old in self.before:
-            self._meet(old, here)
-        self.before = [b for b in [*self.before, here] if b.day[-1] >= here.day[-1] - self.reach]
-        low, high = np.searchsorted(self.fast_day, [here.day[0] - self.reach, here.day[-1] + self.reach + 1])
-        for start in range(int(low), int(high), BLOCK):
-            rows = self.fast[start : min(start + BLOCK, int(high))]
-            near, unit = self.placed.day0[rows], self.placed.unit[rows]
-            complete = residual_rows(self.prices.whole, self.model, unit, near, self.estimation, self.windows)
-            self._meet(_Rows(near, complete, np.zeros((rows.size, here.ar.shape[1]))), here)
-
-    def _meet(self, a: _Rows, b: _Rows) -> None:
-        """Add the correlations of all rows a with all rows b; of one block with itself each pair once."""
-        pairs = np.abs(a.day[:, None] - b.day[None, :]) <= self.reach
-        if a is b:
-            pairs &= np.arange(a.day.size)[:, None] < np.arange(b.day.size)[None, :]
-        if not pairs.any():
-            return
-        rho, n = pairwise(a.day, a.residuals, b.day, b.residuals)
-        enough = (n >= MIN_COMMON) & np.isfinite(rho)
-        rho = np.where(enough & pairs, rho, 0.0)
-        for j, w in enumerate(self.windows):
-            share = self._shared(a, b, w) * pairs
-            self.lane.rho[j] += float(np.sum(rho * share))
-            self.lane.flagged[j] += float(np.sum((share > 0) & ~enough))
-        for i, path in enumerate(self.paths):
-            offset = self.low + i
-            self.lane.rho_days[0, i] += float(np.sum(rho * self._shared(a, b, (offset, offset))))
-            self.lane.rho_days[1, i] += 0.0 if path is None else float(np.sum(rho * self._shared(a, b, path)))
-
-    def _shared(self, a: _Rows, b: _Rows, window: Window) -> FloatArray:
-        """Share of a window's sessions that two event windows have in common; 0 where a row has no return in it."""
-        low, high = window
-        last = self.prices.tape.time.size - 1
-        first = np.maximum(np.maximum(a.day[:, None], b.day[None, :]) + low, 0)
-        stop = np.minimum(np.minimum(a.day[:, None], b.day[None, :]) + high, last)
-        columns = slice(low - self.low, high - self.low + 1)
-        some_a, some_b = (np.asarray(np.isfinite(r.ar[:, columns]).any(axis=1)) for r in (a, b))
-        share = np.maximum(stop - first + 1, 0) / (high - low + 1)
-        return np.asarray(share * some_a[:, None] * some_b[None, :])
-
-
-def pairwise(day_a: Codes, a: FloatArray, day_b: Codes, b: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Pairwise complete correlations (na, nb) of residuals (n, M) that begin on different sessions, and common sessions.
-
-    day: session on which each row's offsets count from; only differences matter.
-    """
-    low, high = int(min(day_a.min(), day_b.min())), int(max(day_a.max(), day_b.max()))
-    width = high - low + a.shape[1]
-    va, wa = _on_sessions(day_a - low, a, width)
-    vb, wb = (va, wa) if b is a else _on_sessions(day_b - low, b, width)
-    n = wa @ wb.T
-    sa, sb = va @ wb.T, wa @ vb.T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        aa = (va * va) @ wb.T - sa * sa / n
-        bb = wa @ (vb * vb).T - sb * sb / n
-        rho = (va @ vb.T - sa * sb / n) / np.sqrt(aa * bb)
-        rho = np.where((aa > 1e-24) & (bb > 1e-24), rho, np.nan)
-    return np.clip(rho, -1.0, 1.0), n
-
-
-def _on_sessions(shift: Codes, rows: FloatArray, width: int) -> tuple[FloatArray, FloatArray]:
-    """Rows centred and put on common sessions, zero where there is none, and the mask of those there are."""
-    have = np.isfinite(rows)
-    count = np.maximum(have.sum(axis=1, keepdims=True), 1)
-    centred = np.where(have, rows, 0.0)
-    centred = np.where(have, centred - centred.sum(axis=1, keepdims=True) / count, 0.0)
-    at = shift[:, None] + np.arange(rows.shape[1])
-    values, mask = np.zeros((rows.shape[0], width)), np.zeros((rows.shape[0], width))
-    np.put_along_axis(values, at, centred, axis=1)
-    np.put_along_axis(mask, at, have.astype(float), axis=1)
-    return values, mask

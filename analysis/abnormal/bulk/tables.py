@@ -18,7 +18,7 @@ from ..spec import StudySpec
 from .answers import day_correlation
 from .held import Prices
 from .lanes import Lanes
-from .slow import path_windows
+from .meetings import path_windows
 
 Frame = pd.DataFrame
 ROWS_OF_DAYS = 500_000  # above so many rows the table of single abnormal returns is left out
@@ -66,7 +66,7 @@ def pairs_frame(lanes: Lanes, prices: Prices, named: Mapping[str, Any]) -> Frame
             "sigma": kept.sigma,
             "df": kept.df,
             "r2": kept.r2,
-            "contam_est": np.zeros(placed.size, np.int64),
+            "contam_est": np.nan,  # no catalogue is looked up for so many pairs
             "drift": drift,
             **coef,
             "flags": pd.array(flags, dtype="str"),

@@ -31,7 +31,7 @@ class Twin(NamedTuple):
     ticker: Ticker
     first: np.datetime64
     last: np.datetime64
-    count: int
+    count: int  # type: ignore[assignment]
 
 
 class Moves(NamedTuple):
