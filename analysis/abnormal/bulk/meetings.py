@@ -87,7 +87,7 @@ class Meetings:
             if close.day.size:
                 self._meet(self._complete(rows), close)
 
-    def _complete(self, rows: IntArray) -> _Rows:
+    def _complete(self, rows: Codes) -> _Rows:
         day, unit, n = self.placed.day0[rows], self.placed.unit[rows], rows.size
         found = residual_rows(self.prices.whole, self.model, unit, day, self.estimation, self.windows)
         return _Rows(day, found, np.ones((n, self.length), bool), np.ones(n, bool))
@@ -128,7 +128,8 @@ class Meetings:
         late, early = np.maximum(a.day[i], b.day[j]), np.minimum(a.day[i], b.day[j])
         common = np.minimum(early + high, self.prices.tape.time.size - 1) - np.maximum(late + low, 0) + 1
         columns = slice(low - self.low, high - self.low + 1)
-        both = a.have[:, columns].any(axis=1)[i] & b.have[:, columns].any(axis=1)[j]
+        some_a, some_b = (np.asarray(r.have[:, columns].any(axis=1)) for r in (a, b))
+        both = some_a[i] & some_b[j]
         return np.maximum(common, 0) / (high - low + 1) * both
 
     def sums(self) -> tuple[FloatArray, FloatArray, FloatArray]:

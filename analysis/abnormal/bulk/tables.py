@@ -21,7 +21,7 @@ from .lanes import Lanes
 from .meetings import path_windows
 
 Frame = pd.DataFrame
-ROWS_OF_DAYS = 500_000  # above so many rows the table of single abnormal returns is left out
+ROWS_OF_DAYS = 200_000  # above so many rows the table of single abnormal returns is left out
 BLOCK = 8192
 EXCESS = ("capm", "factors", *FACTORS)  # models of returns above the riskless rate
 
@@ -72,6 +72,7 @@ def pairs_frame(lanes: Lanes, prices: Prices, named: Mapping[str, Any]) -> Frame
             "flags": pd.array(flags, dtype="str"),
         },
         index=pd.RangeIndex(placed.size),
+        copy=False,
     )
 
 
@@ -113,7 +114,7 @@ def _car_window(lanes: Lanes, prices: Prices, spec: StudySpec, named: Mapping[st
             "selection_p": nan, "bhar": held[0], "bhar_model": held[1], "value": nan, "value_low": nan, "value_high": nan,
             "value_per_share": nan, "n_obs": kept.rows[:, j],
         },
-        index=pd.RangeIndex(car.size),
+        index=pd.RangeIndex(car.size), copy=False,
     )  # fmt: skip
 
 
@@ -173,7 +174,7 @@ def abnormal_returns_frame(lanes: Lanes, prices: Prices, spec: StudySpec, named:
         "cum_high": path[1].ravel(), "but_for": np.nan,
     }  # fmt: skip
     again = np.repeat(np.arange(n), length)
-    return Frame({**{name: texts.take(again) for name, texts in named.items()}, **columns})
+    return Frame({**{name: texts.take(again) for name, texts in named.items()}, **columns}, copy=False)
 
 
 def explained(lanes: Lanes, prices: Prices, unit: Any, rows: Any) -> Any:

@@ -8,7 +8,7 @@ from ..domain import CheckInput, CheckResult
 from ..registry import CHECKS
 
 
-@CHECKS.add("contamination", reference="doi:10.1016/j.jcorpfin.2006.03.004", order=12)
+@CHECKS.add("contamination", reference="doi:10.1016/j.jcorpfin.2006.09.001", order=12)
 def contamination(given: CheckInput) -> CheckResult:
     """Share of estimation sessions within one session of another catalogue event; they are kept and counted."""
     share = given.contaminated / np.maximum(given.ar.m, 1)

@@ -21,7 +21,7 @@ PAIR_COLUMNS = {
     "p": "t_car", "sq_p": "sq", "conformal_p": "conformal", "placebo_p": "placebo_time", "selection_p": "selection",
 }  # fmt: skip
 # The paper a DOI is registered under where a method names it otherwise.
-SAME_PAPER = {"10.1016/j.jcorpfin.2006.03.004": "10.1016/j.jcorpfin.2006.09.001"}
+SAME_PAPER: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,7 +269,7 @@ def rich_table(table: Table) -> RichTable:
 
 _PERCENT = (
     "ret expected ar car ci_low ci_high caar caar_weighted aar bhar bhar_model alpha overnight rise retreat total "
-    "peak_gain estimate"
+    "peak_gain estimate cum_ar cum_low cum_high cum_aar but_for"
 ).split()
 _SHARES = "se sigma mde give_back".split()  # percentages without a sign
 _COUNTS = (
