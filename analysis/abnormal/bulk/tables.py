@@ -72,7 +72,6 @@ def pairs_frame(lanes: Lanes, prices: Prices, named: Mapping[str, Any]) -> Frame
             "flags": pd.array(flags, dtype="str"),
         },
         index=pd.RangeIndex(placed.size),
-        copy=False,
     )
 
 
@@ -114,7 +113,7 @@ def _car_window(lanes: Lanes, prices: Prices, spec: StudySpec, named: Mapping[st
             "selection_p": nan, "bhar": held[0], "bhar_model": held[1], "value": nan, "value_low": nan, "value_high": nan,
             "value_per_share": nan, "n_obs": kept.rows[:, j],
         },
-        index=pd.RangeIndex(car.size), copy=False,
+        index=pd.RangeIndex(car.size),
     )  # fmt: skip
 
 
@@ -174,7 +173,7 @@ def abnormal_returns_frame(lanes: Lanes, prices: Prices, spec: StudySpec, named:
         "cum_high": path[1].ravel(), "but_for": np.nan,
     }  # fmt: skip
     again = np.repeat(np.arange(n), length)
-    return Frame({**{name: texts.take(again) for name, texts in named.items()}, **columns}, copy=False)
+    return Frame({**{name: texts.take(again) for name, texts in named.items()}, **columns})
 
 
 def explained(lanes: Lanes, prices: Prices, unit: Any, rows: Any) -> Any:

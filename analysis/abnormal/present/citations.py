@@ -20,8 +20,6 @@ _DOI = re.compile(r"10\.\d{4,9}/[^\s,;]+")
 PAIR_COLUMNS = {
     "p": "t_car", "sq_p": "sq", "conformal_p": "conformal", "placebo_p": "placebo_time", "selection_p": "selection",
 }  # fmt: skip
-# The paper a DOI is registered under where a method names it otherwise.
-SAME_PAPER: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ def dois_in(text: str) -> list[str]:
 
 def reference_of(doi: str) -> Reference | None:
     """The entry of a DOI, or None where the file has none."""
-    return _by_doi().get(SAME_PAPER.get(doi.lower(), doi).lower())
+    return _by_doi().get(doi.lower())
 
 
 def references_in(text: str) -> list[Reference]:
