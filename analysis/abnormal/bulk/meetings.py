@@ -113,14 +113,20 @@ class Meetings:
 
     def _one_by_one(self, a: _Rows, b: _Rows, i: IntArray, j: IntArray, rho: FloatArray, enough: BoolArray) -> None:
         """Pairs (i, j) of which one has no return on some session of its windows."""
+        apart = np.abs(a.day[i].astype(np.int64) - b.day[j])
+
+        def weighted(window: Window) -> tuple[float, float]:
+            near = np.flatnonzero(apart <= window[1] - window[0])
+            share = self._shared(a, b, i[near], j[near], window)
+            return float(np.sum(rho[near] * share)), float(np.sum((share > 0) & ~enough[near]))
+
         for k, w in enumerate(self.windows):
-            share = self._shared(a, b, i, j, w)
-            self.rho_of[k] += float(np.sum(rho * share))
-            self.few_of[k] += float(np.sum((share > 0) & ~enough))
+            found = weighted(w)
+            self.rho_of[k] += found[0]
+            self.few_of[k] += found[1]
         for k, path in enumerate(self.paths):
-            offset = self.low + k
-            self.rho_days[0, k] += float(np.sum(rho * self._shared(a, b, i, j, (offset, offset))))
-            self.rho_days[1, k] += 0.0 if path is None else float(np.sum(rho * self._shared(a, b, i, j, path)))
+            self.rho_days[0, k] += weighted((self.low + k, self.low + k))[0]
+            self.rho_days[1, k] += 0.0 if path is None else weighted(path)[0]
 
     def _shared(self, a: _Rows, b: _Rows, i: IntArray, j: IntArray, window: Window) -> FloatArray:
         """Share of a window's sessions that two event windows have in common; 0 where a row has no return in it."""

@@ -111,7 +111,7 @@ def _estimate(
 ) -> tuple[Sample, AbnormalReturns]:
     assert not isinstance(spec.estimation, str)
     low, high = min(a for a, _ in windows), max(b for _, b in windows)
-    ids = tuple(placed.rows.event_id(int(placed.place[i])) for i in place)
+    ids = ("",) * place.size
     unit, day0 = (a[place].astype(np.int64) for a in (placed.unit, placed.day0))
     sample = cut(prices.tape, unit, day0, spec.estimation, (low, high), low, ids)
     return sample, MODELS.get(spec.model)(sample, spec.options)

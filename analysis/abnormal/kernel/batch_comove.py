@@ -34,7 +34,8 @@ LOST = 1e-3
 class Trims(NamedTuple):
     """Residuals without their first (side 0) or last (side 1) d = 0..D sessions: (D + 1, 2, n) each.
 
-    inverse: 1/s, s the length of what is left around its mean; sums: what is left summed up.
+    inverse: 1/s, s the length of what is left around its mean; sums: what is left summed up, both sides with the same sign,
+    which is all a product of two of them needs.
     """
 
     inverse: Array
@@ -56,7 +57,8 @@ def trims(est: Array, rss: Array, total: Array, reach: int, fitted: bool) -> Tri
         rows = list(part)
         for before, here in pairwise(rows[1:]):
             np.add(before, here, out=here)
-    np.negative(sums, out=sums) if fitted else np.subtract(total, sums, out=sums)
+    if not fitted:  # else what is left is minus what was cut off
+        np.subtract(total, sums, out=sums)
     np.subtract(rss, squares, out=squares)
     around = np.multiply(sums, sums)
     around *= (1.0 / np.arange(m, m - reach - 1.0, -1.0))[:, None, None]
@@ -142,7 +144,7 @@ class ByDate:
         """`sums` with the product of the means taken off: (dates, reach + 1)."""
         small = np.zeros((self.reach + 1, 2, self.position.size))
         for dates, part in self._small:
-            np.add.at(small, (slice(None), slice(None), dates), part)
+            np.add.at(small, (slice(None), slice(None), dates), part)  # type: ignore[arg-type]
         if not self.reach:
             return 0.5 * (self.sums - small[0, 0, :, None] ** 2 / self.m - self.counts[:, None])
         before, distance = near(self.position, self.reach), np.arange(self.reach + 1)
@@ -204,7 +206,7 @@ class ByPair:
             np.vecdot(
                 self._turned[late - n : session.size - n], self._turned[late:], out=products[late - fresh :, n - 1]
             )
-        k, n = np.nonzero(np.arange(most) < behind[:, None])  # row by row, so that sums do not depend on blocks
+        k, n = np.nonzero(np.arange(most) < behind[:, None])  # type: ignore[assignment]  # row by row, so that sums do not depend on blocks
         i, j = own[k] - n - 1, own[k]
         d = session[j] - session[i]
         rho = (products[k, n] - self._head[1, d, i] * sums[d, k] / (self.m - d)) * self._head[0, d, i] * inverse[d, k]

@@ -87,4 +87,5 @@ def midrank_sums(values: Array) -> Array:
     first = np.maximum.accumulate(np.where(starts, place, 0), axis=1)
     last = np.minimum.accumulate(np.where(ends, place, length - 1)[:, ::-1], axis=1)[:, ::-1]
     rank = (first + last) * 0.5 + 1.0
-    return np.bincount(order.reshape(-1), rank.reshape(-1), length)
+    sums: Array = np.bincount(order.reshape(-1), rank.reshape(-1), length).astype(float, copy=False)
+    return sums
