@@ -19,8 +19,9 @@ def statsmodels_loop(
 ) -> dict[str, float]:
     """One OLS an event, then the battery: t_xs, patell, bmp, kp_bmp, sign, gen_sign, corrado_zivney.
 
-    As one writes it with statsmodels: fit, parameters, residuals, forecast variance of the CAR from the covariance of the
-    parameters, ranks by scipy. regressors (q, T). kp_bmp takes the correlations of all pairs on common sessions.
+    As one writes it with statsmodels: add_constant, OLS, fit, predict, residuals, forecast variance of the CAR from the
+    covariance of the parameters, ranks by scipy. regressors (q, T). kp_bmp takes the correlations of all pairs on common
+    sessions.
     """
     import statsmodels.api as sm
     from scipy.stats import rankdata
@@ -29,13 +30,13 @@ def statsmodels_loop(
     car, scar, up = np.empty(n), np.empty(n), np.empty(n)
     d = np.zeros(M + LENGTH)
     residuals = np.empty((n, M)) if correlation else np.empty((0, M))
-    design = sm.add_constant(regressors.T)
     for i, (s, p) in enumerate(zip(events.security, events.position)):
         est = slice(p + ESTIMATION[0], p + ESTIMATION[1] + 1)
         event = slice(p + WINDOW[0], p + WINDOW[1] + 1)
-        fit = sm.OLS(returns[s, est], design[est]).fit()
-        ar = returns[s, event] - design[event] @ fit.params
-        u = design[event].sum(axis=0)
+        fit = sm.OLS(returns[s, est], sm.add_constant(regressors[:, est].T)).fit()
+        there = sm.add_constant(regressors[:, event].T)
+        ar = returns[s, event] - fit.predict(there)
+        u = there.sum(axis=0)
         variance = fit.scale * LENGTH + u @ fit.cov_params() @ u
         car[i] = ar.sum()
         scar[i] = car[i] / np.sqrt(variance)
