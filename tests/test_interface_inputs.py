@@ -224,3 +224,24 @@ def test_placebo_joint_answers_with_the_size_of_the_sum():
 
 def test_days_are_dates():
     assert ab.load_events(EVENT).events[0].date == dt.date(2024, 8, 13)
+
+
+# ------------------------------------------------------------------------------------------------ gaps of the benchmark
+
+
+def test_a_missing_benchmark_is_not_called_a_missing_return():
+    series = RETURNS.MKT.drop(index=DAYS[160])
+    spec = SPEC.but(benchmark=None, windows=[(0, 0), (-1, 1)])
+    study = ab.run(EVENT, ab.Returns(RETURNS[["AAA"]]), spec, benchmark=series, catalogue=False)
+    (flags,) = study.pairs["flags"]
+    assert flags == "no benchmark on 1 of 1 sessions in (0, 0); no benchmark on 1 of 3 sessions in (-1, 1)"
+    assert study.verdict.label == "cannot say"
+    gone = RETURNS.copy()
+    gone.loc[DAYS[160], "AAA"] = np.nan
+    (flags,) = ab.run(EVENT, ab.Returns(gone), SPEC.but(halt="keep"), catalogue=False).pairs["flags"]
+    assert flags == "1 of 1 returns missing in (0, 0)"
+
+
+def test_a_column_nobody_states_is_no_group():
+    with pytest.raises(RequestError, match="no pair of this study states one"):
+        ab.run(EVENT, PRICES, SPEC, catalogue=False).by("kind")

@@ -387,9 +387,12 @@ def _sample_flags(
             flags.append(f"estimation window cut: {m} of {wanted} sessions have a usable return")
         for w in windows:
             cols = ar.columns(w)
-            missing = int(np.sum(~np.isfinite(ar.ar[i, cols])))
+            there, known = np.isfinite(ar.raw[i, cols]), np.isfinite(ar.ar[i, cols])
+            missing, unexplained = int(np.sum(~there)), int(np.sum(there & ~known))
             if missing:
                 flags.append(f"{missing} of {w[1] - w[0] + 1} returns missing in ({w[0]}, {w[1]})")
+            if unexplained:
+                flags.append(f"no benchmark on {unexplained} of {w[1] - w[0] + 1} sessions in ({w[0]}, {w[1]})")
         event = slice(ar.first_event_column, None)
         for n in ar.span[i, event][(ar.span[i, event] > 1) & np.isfinite(ar.ar[i, event])]:
             flags.append(f"{int(n)}-session return in the event window")

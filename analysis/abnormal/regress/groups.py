@@ -80,6 +80,8 @@ def by_group(study: Any, column: str, data: Any = None) -> Frame:
             f"by({column!r}): {len(labels)} different values; group by something with at most {MOST_GROUPS}, or use "
             f'regress("car ~ {column}")'
         )
+    if not labels:
+        raise RequestError(f"by({column!r}): no pair of this study states one; add a column {column!r} to the events")
     groups = {str(g): np.array([i for i in named if values.iloc[i] == g], np.int64) for g in labels}
     rows = [_group_row(case, name, at, w) for w in case.windows for name, at in groups.items()]
     if len(groups) == 2:
