@@ -109,7 +109,7 @@ def machine(packages: Sequence[str] = ("abnormal", "numpy", "scipy", "pandas", "
     return {
         "system": f"{platform.system()} {platform.machine()}", "processor": _processor(), "cores": os.cpu_count(),
         "python": platform.python_version(), "versions": {name: version(name) for name in packages},
-        "simd": _simd(np), "blas_threads": 1,
+        "simd": _simd(np), "blas_threads": 1, "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }  # fmt: skip
 
 

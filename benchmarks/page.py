@@ -19,15 +19,15 @@ def page(found: dict[str, Any]) -> str:
 HEAD = """
 # Speed
 
-An event study of 100,000 events takes under a second, one of a million a few seconds, and neither gives up a digit: every
+An event study of 100,000 events takes about a second, one of a million less than ten, and neither gives up a digit: every
 number is that of the pair-by-pair path, whatever the number of threads and the order of the rows.
 
 `ab.run` hands over to this path by itself when the events are a table of plain rows (`ticker`, `date`, perhaps `event_id`)
 with more than 2,000 of them, the prices are a frame or file with its own dates, the model is one of the linear ones and
 the tests are among `t_car t_xs patell bmp kp_bmp kp_patell sign gen_sign corrado_zivney`. The tables have the same columns.
 Rows with gaps, short histories or windows at the edge of the data go through sample and model as in a small study, so that
-definitions are the same; `study.notes` says how many did, and what a study of so many pairs leaves out (confounders, day-0
-anatomy, robustness).
+definitions are the same; that takes about a millisecond a pair. `study.notes` says how many did, and what a study of so
+many pairs leaves out (confounders, day-0 anatomy, robustness).
 
 ```python
 study = ab.run(events, ab.Returns(returns), spec, benchmark=market)                   # tables with a row a pair
@@ -70,9 +70,15 @@ python benchmarks/startup.py            # what the start of the program costs
 def _machine(found: dict[str, Any]) -> str:
     m = found["machine"]
     versions = ", ".join(f"{k} {v}" for k, v in m["versions"].items())
+    busy = ""
+    if (m.get("load") or 0.0) > 1.5:
+        busy = (
+            f" The machine had other work to do ({m['load']:.1f} processes running or waiting on {m['cores']} cores), "
+            "which makes times longer and two threads useless; ratios suffer less."
+        )
     return (
         f"*{m['processor']}, {m['cores']} cores, {m['system']}, Python {m['python']}, {versions}; "
-        f"medians of {found['repeats']}.*"
+        f"medians of {found['repeats']}.{busy}*"
     )
 
 

@@ -125,9 +125,9 @@ def tables(model: Model, plan: Layout, position: Index) -> Tables:
     offset = None if model.offset is None else stretches(model.offset[None], plan.width)[0, start]
     basis = np.empty((d, model.k, plan.width))
     basis[:, :first] = m**-0.5
-    x, mean, slope, ok = basis[:, first:], np.zeros((d, q)), np.zeros((d, q, q)), np.ones(d, bool)
+    mean, slope, ok = np.zeros((d, q)), np.zeros((d, q, q)), np.ones(d, bool)
     if q:
-        x[...] = stretches(model.regressors, plan.width)[:, start].swapaxes(0, 1)
+        x = np.ascontiguousarray(stretches(model.regressors, plan.width)[:, start].swapaxes(0, 1))
         if first:
             mean = _centred(x, m)
         length = np.vecdot(x[:, :, :m], x[:, :, :m])
@@ -138,7 +138,7 @@ def tables(model: Model, plan: Layout, position: Index) -> Tables:
             x[far], length[far] = again, np.vecdot(again[:, :, :m], again[:, :, :m])
         with np.errstate(invalid="ignore"):
             ok = ((length > NEARLY_COLLINEAR**2 * (length + m * mean**2)) & np.isfinite(length)).all(axis=1)
-        slope, ok = _orthonormal(x, m, np.sqrt(length), ok)
+        slope, ok = _orthonormal(x, m, np.sqrt(length), ok, basis[:, first:])
     return Tables(basis, offset, mean, slope, _multipliers(model, plan, basis, mean, slope), ok)
 
 
@@ -149,15 +149,15 @@ def _centred(x: Array, m: int) -> Array:
     return mean
 
 
-def _orthonormal(x: Array, m: int, size: Array, ok: Mask) -> tuple[Array, Mask]:
-    """Turn x (D, q, W), columns of length `size`, into a basis orthonormal over the first m sessions, in place.
+def _orthonormal(x: Array, m: int, size: Array, ok: Mask, basis: Array) -> tuple[Array, Mask]:
+    """Turn x (D, q, W), columns of length `size`, into a `basis` orthonormal over the first m sessions; x is used up.
 
     Answers the map back (D, q, q) and where there is one. One regressor is divided by its length. Several go through the
     Cholesky factor of their correlations; where those are strong a second time, which leaves them orthogonal to rounding.
     """
     q = x.shape[1]
     scale = 1.0 / np.where(ok[:, None], size, np.nan)
-    x *= scale[:, :, None]
+    np.multiply(x, scale[:, :, None], out=basis if q == 1 else x)
     if q == 1:
         return scale[:, :, None], ok
     back = np.eye(q) * scale[:, None, :]
@@ -168,6 +168,7 @@ def _orthonormal(x: Array, m: int, size: Array, ok: Mask) -> tuple[Array, Mask]:
         part, map_ = x[again], back[again]
         _divided(part, map_, m, np.ones(again.size, bool))
         x[again], back[again] = part, map_
+    basis[...] = x
     return back, ok
 
 

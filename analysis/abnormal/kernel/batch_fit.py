@@ -132,8 +132,9 @@ class Fitter:
             mean = np.vecdot(e[:, :m], self.ones[:m]) / m
             e -= mean[:, None]
             a[:, 0] = mean * m**0.5
+        columns = shared.basis.reshape(-1, e.shape[1])  # a view: one column of a date after the other
         for j in range(first, model.k):
-            column = np.take(shared.basis[:, j], date, axis=0, out=work, mode="clip")
+            column = np.take(columns, date * model.k + j, axis=0, out=work, mode="clip")
             np.vecdot(e[:, :m], column[:, :m], out=a[:, j])
             column *= a[:, j : j + 1]
             e -= column

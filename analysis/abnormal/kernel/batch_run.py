@@ -303,7 +303,7 @@ def count_type(m: int) -> type[np.unsignedinteger[Any]]:
 
 def _first_of_equals(security: Index, first: Index) -> Index | None:
     """Of sorted events, the place of the first that is the same event; None where all differ."""
-    same = (np.diff(first) == 0) & (np.diff(security) == 0)
+    same = (first[1:] == first[:-1]) & (security[1:] == security[:-1])
     if not same.any():
         return None
     own = np.arange(first.size, dtype=np.int32)
@@ -313,5 +313,7 @@ def _first_of_equals(security: Index, first: Index) -> Index | None:
 
 def _runs(values: Index) -> tuple[Index, Index]:
     """Distinct values of an ascending array, and where each begins, the end included."""
-    new = np.flatnonzero(np.diff(values, prepend=values[:1] - 1))
-    return values[new], np.append(new, values.size)
+    new = np.ones(values.size + 1, bool)
+    np.not_equal(values[1:], values[:-1], out=new[1 : values.size])
+    edges = np.flatnonzero(new) if values.size else np.zeros(1, np.int64)
+    return values[edges[:-1]], edges
