@@ -49,7 +49,8 @@ def trims(est: Array, rss: Array, total: Array, reach: int, fitted: bool) -> Tri
     """
     n, m = est.shape
     # Cut off so far: the first sessions (side 0) and the last (side 1), and their squares.
-    sums, squares = np.zeros((reach + 1, 2, n)), np.empty((reach + 1, 2, n))
+    sums, squares = np.empty((2, reach + 1, 2, n))
+    sums[0] = 0.0
     sums[1:, 0] = est[:, :reach].T
     sums[1:, 1] = est[:, : m - reach - 1 : -1].T
     np.multiply(sums, sums, out=squares)
@@ -79,8 +80,9 @@ def _summed_afresh(square: Array, residuals: Array) -> None:
 
 
 class ByDate:
-    """The inner products above. `position` (dates,) are sessions of the dates, ascending.
+    """The inner products above, as two matrix products a date. `position` (dates,) are sessions of the dates, ascending.
 
+    U of a date, all distances, is one product; what it meets in a later date, sum_j (sum_t U(t) e_jt) / s_j, a second one.
     Blocks come in the order of dates. corrected()[b, d]: sum of rho over pairs of date b with the date d sessions before
     (d = 0: within the date); counts (dates,): events.
     """
@@ -90,55 +92,60 @@ class ByDate:
         self.sums = np.zeros((position.size, reach + 1))
         self.counts = np.zeros(position.size, np.int64)
         self._small: list[tuple[Index, Array]] = []  # sums behind u and v, block by block
-        self._slot = (position % (reach + 1)).tolist()
-        # What earlier dates say to a session, in slot (session mod slots), a row for each distance. Row d begins d
-        # sessions before the others, so that sessions of the two dates meet; what stands before and after stays zero.
-        self._ring = np.zeros((reach + 1, reach, m + reach))
-        self._found = np.empty((reach + 1, 2, m))
-        self._flat = self._found.reshape(2 * reach + 2, m)
+        # U of the last dates, row d without the first d sessions; columns from m on stay zero. Later sessions take lower
+        # slots: the date d sessions before one in slot s is in slot s + d, or beyond the end d - slots further up.
+        self._slot = (-position % (reach + 1)).tolist()
+        self._said = np.zeros((reach + 1, reach + 1, m + reach))
         self._here = 0  # events of the date under way
 
     def add(self, block: Block, pieces: Pieces, first_date: int) -> None:
         est = block.e[:, : self.m]
         inverse, sums = trims(est, block.rss, block.total, self.reach, self.fitted)
-        weights = inverse.reshape(2 * self.reach + 2, -1)
+        met = np.empty((self.reach, len(est)))
+        for start, stop, d, last in pieces.each():
+            slot = self._slot[first_date + d]
+            if stop > start:
+                own = est[start:stop]
+                self._meet(slot, own, met[:, start:stop])
+                self._say(slot, own, inverse[:, 0, start:stop])
+            if last:
+                self._finish(first_date + d, slot)
         starts, dates = pieces.filled()
         if starts.size:
             small = np.add.reduceat(np.multiply(sums, inverse, out=sums), starts, axis=2)
             self._small.append((dates + first_date, small))
-        for start, stop, d, last in pieces.each():
-            if stop > start:
-                self._take(est[start:stop], weights[:, start:stop])
-            if last:
-                self._finish(first_date + d)
+            met *= inverse[1:, 1]
+            np.add.at(self.sums[:, 1:], dates + first_date, np.add.reduceat(met, starts, axis=1).T)
 
-    def _take(self, est: Array, weights: Array) -> None:
-        """U and V of the date, all distances: one product, or several added in order where a date has many events."""
+    def _meet(self, slot: int, est: Array, out: Array) -> None:
+        """Sums over common sessions of residuals and of U of the dates 1..D sessions before: out (D, n)."""
+        ahead = self.reach - slot  # these come before the slots end, the others after
+        if ahead:
+            np.matmul(self._before(slot, 1, ahead), est.T, out=out[:ahead])
+        if slot:
+            np.matmul(self._before(slot - self.reach - 1, ahead + 1, slot), est.T, out=out[ahead:])
+
+    def _before(self, slot: int, d: int, count: int) -> Array:
+        """U of the dates d, d + 1, ... sessions before, from where its sessions and those of the date at hand are common."""
+        step, row, item = self._said.strides
+        begin = (slot + d) * step + d * (row + item)
+        return np.ndarray((count, self.m), float, self._said, begin, (step + row + item, item))
+
+    def _say(self, slot: int, est: Array, weights: Array) -> None:
+        """U of the date: one product, or several added in order where a date has many events."""
+        own = self._said[slot, :, : self.m]
         if self._here:
-            self._flat += weights @ est
+            own += weights @ est
         else:
-            np.matmul(weights, est, out=self._flat)
+            np.matmul(weights, est, out=own)
         self._here += len(est)
 
-    def _finish(self, date: int) -> None:
+    def _finish(self, date: int, slot: int) -> None:
+        own = self._said[slot, 0, : self.m]
         if not self._here:
-            self._flat[...] = 0.0
+            self._said[slot] = 0.0
         self.counts[date], self._here = self._here, 0
-        whole, reach, at = self._flat[0], self.reach, self._slot[date]
-        self.sums[date, 0] = whole.dot(whole)
-        if reach:
-            np.vecdot(self._ring[at, :, reach:], self._found[1:, 1], out=self.sums[date, 1:])
-            # Distance d goes to slot (at + d) mod (reach + 1): two runs of slots, before and after the end of the ring.
-            self._speak(0, reach - at, at + 1)
-            self._speak(reach - at, reach, 0)
-
-    def _speak(self, low: int, high: int, slot: int) -> None:
-        """Put U for distances low + 1..high into consecutive slots, each shifted by its distance."""
-        if high > low:
-            step, row, item = self._ring.strides
-            begin = slot * step + low * row + (self.reach - 1 - low) * item
-            there: Array = np.ndarray((high - low, self.m), float, self._ring, begin, (step + row - item, item))
-            there[...] = self._found[low + 1 : high + 1, 0]
+        self.sums[date, 0] = own.dot(own)
 
     def corrected(self) -> Array:
         """`sums` with the product of the means taken off: (dates, reach + 1)."""

@@ -30,7 +30,8 @@ class RankTally:
         self.length = m + event.stop - event.start
         self.sums, self.n = np.zeros(self.length), 0
         self._low = (1 << self.length.bit_length()) - 1
-        self._columns = np.arange(self.length)
+        self._columns = np.empty((self.rows, self.length), np.int64)
+        self._columns[...] = np.arange(self.length)
         self._ranks = np.empty((self.rows, self.length))
         self._ranks[...] = np.arange(1.0, self.length + 1.0)
         self._room = np.empty((2, self.rows * self.length), np.int64)
@@ -47,7 +48,7 @@ class RankTally:
         keys = flat.reshape(n, length)
         self._join(e, keys.view(np.float64))
         np.bitwise_and(flat, ~low, out=flat)
-        np.bitwise_or(keys, self._columns, out=keys)
+        np.bitwise_or(keys, self._columns[:n], out=keys)
         keys.view(np.float64).sort(axis=1)
         apart = np.bitwise_xor(flat[1:], flat[:-1], out=self._room[1, : flat.size - 1]).view(np.uint64)
         np.bitwise_and(flat, low, out=flat)

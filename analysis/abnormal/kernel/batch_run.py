@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from . import batch_share
 from .batch_comove import MIN_COMMON, ByDate, ByPair, Comovement, cheaper_by_pair, numbers_of_pairs
 from .batch_dates import Tables, coefficients, explained
 from .batch_fit import ATOM, DENSE, Block, Fitter, Pieces, cleaned
@@ -19,10 +19,11 @@ from .batch_ranks import RankTally
 
 Array = NDArray[np.float64]
 Index = NDArray[np.integer[Any]]
+Mask = NDArray[np.bool_]
 
 CHUNK = 384  # events held at once: rows and scratch rows stay in a second-level cache of 2 MB
 TABLE_CELLS = 120_000  # cells of the tables of dates held at once
-STRETCHES = 3  # pieces of work a thread
+WORTH_A_WORKER = 5_000  # events below which another worker costs more than it takes over
 
 
 class Part(NamedTuple):
@@ -48,6 +49,8 @@ class Run:
     dates: Index  # distinct sessions, ascending
     edges: Index  # sorted events edges[d]..edges[d + 1] belong to date d
     cuts: Index  # where pieces of dates begin, the end included
+    whose: Index  # the date of each piece
+    last: Mask  # no other piece of that date follows
     reach: int  # dates at most so far apart are correlated
     dense: bool
     sparse: bool
@@ -64,7 +67,7 @@ class Run:
         key = position[order].astype(np.int64) * s + security[order]
         ascending = not (key[1:] < key[:-1]).any()
         if not ascending:
-            order = order[np.argsort(key, kind="stable")]
+            order = order[stable_order(key, s * (t + plan.width))]
         del key
         first = (position[order] + plan.low).astype(np.int32)
         dates, edges = _runs(first)
@@ -75,24 +78,21 @@ class Run:
         date = np.repeat(np.arange(dates.size, dtype=np.int32), count)
         within = np.arange(order.size, dtype=np.int32) - edges[date].astype(np.int32)
         cuts = np.append(np.flatnonzero(within % ATOM == 0), order.size)
+        whose = np.append(date[cuts[:-1]], -1)
         return cls(
             fit, wanted, chunk, position.size, order, security, first, date,
-            dates.astype(np.int64) - plan.low, edges, cuts, reach, order.size >= DENSE * dates.size,
+            dates.astype(np.int64) - plan.low, edges, cuts, whose[:-1], whose[:-1] != whose[1:], reach, order.size >= DENSE * dates.size,
             wanted.comovement and reach > 0 and cheaper_by_pair(dates, count, reach), ascending and order.size == position.size,
             _first_of_equals(security, first),
         )  # fmt: skip
 
     def carried_out(self, threads: int) -> Batch:
-        self._allocate()
-        stretches = self._stretches(threads)
-        if len(stretches) == 1:
-            parts = [self._stretch(*stretches[0])]
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                parts = list(pool.map(lambda s: self._stretch(*s), stretches))
-        return self._collected(parts)
+        workers = min(threads, self.order.size // WORTH_A_WORKER, self.dates.size)
+        stretches = self._stretches(workers)
+        self._allocate(shared=len(stretches) > 1 and batch_share.forks())
+        return self._collected(batch_share.carried_out(self._stretch, stretches))
 
-    def _allocate(self) -> None:
+    def _allocate(self, shared: bool) -> None:
         """Room for the numbers of every sorted event, and for what its date says of them."""
         e, d, plan, model = self.order.size, self.dates.size, self.fit.plan, self.fit.model
         w, q = len(plan.events), model.regressors.shape[0]
@@ -104,21 +104,22 @@ class Run:
         length = plan.span.stop - plan.span.start
         if self.wanted.abnormal_returns:
             shapes["ar"] = (e, length)
-        self.out = {name: np.full(shape, np.nan) for name, shape in shapes.items()}
-        self.out["clean"] = np.zeros(e, bool)
+        for name, shape in shapes.items():
+            self.out[name] = batch_share.zeros(shape, float, shared)
+            self.out[name].fill(np.nan)
+        self.out["clean"] = batch_share.zeros((e,), bool, shared)
         if self.wanted.days:
-            self.out["days"] = np.zeros((d, 4, length))
+            self.out["days"] = batch_share.zeros((d, 4, length), float, shared)
         if self.wanted.signs:
-            self.out["up"] = np.zeros(e, count_type(plan.m))
+            self.out["up"] = batch_share.zeros((e,), count_type(plan.m), shared)
 
-    def _stretches(self, threads: int) -> list[tuple[int, int]]:
-        """Ranges of dates with about as many events each: one for one thread, else a few a thread."""
-        if threads <= 1:
+    def _stretches(self, workers: int) -> list[tuple[int, int]]:
+        """Ranges of dates with about as many events each, one a worker."""
+        if workers <= 1:
             return [(0, self.dates.size)]
-        pieces = STRETCHES * threads
-        cuts = np.searchsorted(self.edges, np.linspace(0, self.order.size, pieces + 1)[1:-1])
+        cuts = np.searchsorted(self.edges, np.linspace(0, self.order.size, workers + 1)[1:-1])
         ends = np.unique(np.concatenate([[0], cuts, [self.dates.size]])).tolist()
-        return list(pairwise(ends)) or [(0, 0)]
+        return list(pairwise(ends))
 
     def _stretch(self, first: int, stop: int) -> Part:
         """Work off dates first..stop; before them the dates their pairs reach back to, for residuals only."""
@@ -172,18 +173,14 @@ class Run:
     def _blocks(self, low: int, high: int) -> Iterator[tuple[slice, Pieces]]:
         """Events and pieces of each block of dates low..high: whole pieces, together at most `chunk` events (or one piece)."""
         start, stop = int(self.edges[low]), int(self.edges[high])
-        first, last = np.searchsorted(self.cuts, [start, stop])
-        cuts = self.cuts[first : last + 1]
-        at = 0
-        while at < cuts.size - 1:
-            to = max(int(np.searchsorted(cuts, cuts[at] + self.chunk, side="right")) - 1, at + 1)
-            date = self.date[cuts[at:to]]
-            following = np.append(self.date[cuts[at + 1 : to]], self.date[cuts[to]] if cuts[to] < stop else -1)
-            yield (
-                slice(int(cuts[at]), int(cuts[to])),
-                Pieces(cuts[at : to + 1] - cuts[at], date - low, date != following),
-            )
-            at = to
+        first, last = np.searchsorted(self.cuts, [start, stop]).tolist()
+        cuts = self.cuts
+        while first < last:
+            to = max(int(np.searchsorted(cuts[: last + 1], cuts[first] + self.chunk, side="right")) - 1, first + 1)
+            edges = cuts[first : to + 1]
+            pieces = Pieces(edges - edges[0], self.whose[first:to] - low, self.last[first:to])
+            yield slice(int(edges[0]), int(edges[-1])), pieces
+            first = to
 
     def _keep_tables(self, dates: slice, shared: Tables) -> None:
         self.out["c"][dates] = shared.c
@@ -298,7 +295,22 @@ def _squares_by_piece(ar: Array, starts: Index, before: int) -> Array:
 
 def count_type(m: int) -> type[np.unsignedinteger[Any]]:
     """The narrowest type that counts to m: the narrower the sum the faster."""
-    return np.uint16 if m < 1 << 16 else np.uint32
+    return np.uint8 if m < 1 << 8 else np.uint16 if m < 1 << 16 else np.uint32
+
+
+def stable_order(key: Index, limit: int) -> Index:
+    """Places of keys 0 <= key < limit in ascending order, equal ones as they came.
+
+    With its place in the lowest bits a key is a number to be sorted as it is, which is several times faster.
+    """
+    bits = key.size.bit_length()
+    if limit << bits > np.iinfo(np.int64).max:
+        return np.argsort(key, kind="stable")
+    packed = key << bits
+    packed |= np.arange(key.size)
+    packed.sort()
+    packed &= (1 << bits) - 1
+    return packed
 
 
 def _first_of_equals(security: Index, first: Index) -> Index | None:
