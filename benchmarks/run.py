@@ -62,12 +62,12 @@ def statistics_of(found: Batch) -> dict[str, float]:
     wins = int((car > 0).sum())
     out["sign"] = float((wins - n / 2) / (np.sqrt(n) / 2))
     if found.up is not None:
-        phat = float(np.mean(found.up / found.m))
+        phat = int(found.up.sum()) / (n * found.m)
         out["gen_sign"] = float((wins - n * phat) / np.sqrt(n * phat * (1 - phat)))
     if found.ranks:
         sums, length = found.ranks[0].sums, panels.WINDOW[1] - panels.WINDOW[0] + 1
         d = (sums / (1 + sums.size) - n / 2) / np.sqrt(n)
-        out["corrado_zivney"] = float(d[-length:].sum() / np.sqrt(np.mean(d * d)) / np.sqrt(length))
+        out["corrado_zivney"] = float(d[-length:].sum() / np.sqrt(d.dot(d) / d.size * length))
     if found.comoving is not None:
         rbar = mean_correlation(found.comoving, panels.WINDOW[1] - panels.WINDOW[0] + 1, n)
         out["kp_bmp"] = out["bmp"] * float(np.sqrt((1 - rbar) / (1 + (n - 1) * rbar)))

@@ -86,5 +86,6 @@ def residual_rows(
     fit = fitter(returns, model, plan)
     dates, row = np.unique(position, return_inverse=True)
     work = np.empty((len(position), plan.width))
-    block = fit.block(security, position + plan.low, row, None, fit.tables(dates), work)
+    with np.errstate(invalid="ignore"):
+        block = fit.block(security, position + plan.low, row, None, fit.tables(dates), work)
     return block.e[:, : plan.m]

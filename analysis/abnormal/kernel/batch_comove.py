@@ -51,10 +51,11 @@ def trims(est: Array, rss: Array, total: Array, reach: int, fitted: bool) -> Tri
     # Cut off so far: the first sessions (side 0) and the last (side 1), and their squares.
     sums, squares = np.empty((2, reach + 1, 2, n))
     sums[0] = 0.0
-    sums[1:, 0] = est[:, :reach].T
-    sums[1:, 1] = est[:, : m - reach - 1 : -1].T
+    if reach:
+        sums[1:, 0] = est[:, :reach].T
+        sums[1:, 1] = est[:, : m - reach - 1 : -1].T
     np.multiply(sums, sums, out=squares)
-    for part in (sums, squares):
+    for part in (sums, squares) if reach else ():
         rows = list(part)
         for before, here in pairwise(rows[1:]):
             np.add(before, here, out=here)
@@ -106,7 +107,8 @@ class ByDate:
             slot = self._slot[first_date + d]
             if stop > start:
                 own = est[start:stop]
-                self._meet(slot, own, met[:, start:stop])
+                if self.reach:
+                    self._meet(slot, own, met[:, start:stop])
                 self._say(slot, own, inverse[:, 0, start:stop])
             if last:
                 self._finish(first_date + d, slot)
@@ -114,8 +116,9 @@ class ByDate:
         if starts.size:
             small = np.add.reduceat(np.multiply(sums, inverse, out=sums), starts, axis=2)
             self._small.append((dates + first_date, small))
-            met *= inverse[1:, 1]
-            np.add.at(self.sums[:, 1:], dates + first_date, np.add.reduceat(met, starts, axis=1).T)
+            if self.reach:
+                met *= inverse[1:, 1]
+                np.add.at(self.sums[:, 1:], dates + first_date, np.add.reduceat(met, starts, axis=1).T)
 
     def _meet(self, slot: int, est: Array, out: Array) -> None:
         """Sums over common sessions of residuals and of U of the dates 1..D sessions before: out (D, n)."""
@@ -173,8 +176,7 @@ class ByPair:
         self.sums = np.zeros((position.size, reach + 1))
         self.counts = np.zeros(position.size, np.int64)
         self._date = np.empty(0, np.int64)
-        self._turned = np.empty((0, m + reach))
-        self._twice = np.empty((0, 2 * (m + reach)))
+        self._twice = np.empty((0, 2 * (m + reach)))  # rows on their way to being turned, of the events in `_date`
         self._head = np.empty((2, reach + 1, 0))  # 1/s and sum without the first d sessions
 
     def add(self, block: Block, pieces: Pieces, first_date: int) -> None:
@@ -187,36 +189,35 @@ class ByPair:
         keep = int(np.searchsorted(self.position[self._date], int(self.position[date[0]]) - self.reach))
         fresh = self._date.size - keep
         self._date = np.concatenate([self._date[keep:], date])
-        self._turned = np.concatenate([self._turned[keep:], self._turn(est, self.position[date])])
         self._head = np.concatenate([self._head[:, :, keep:], np.stack([inverse[:, 0], sums[:, 0]])], axis=2)
-        self._meet(fresh, inverse[:, 1], sums[:, 1])
-
-    def _turn(self, est: Array, session: Index) -> Array:
-        """Residuals (n, M) in a circle of M + reach columns, beginning at column session mod (M + reach)."""
-        n, around = est.shape[0], self.m + self.reach
-        if len(self._twice) < n:
-            self._twice = np.zeros((n, 2 * around))
-        self._twice[:n, : self.m] = self._twice[:n, around : around + self.m] = est
-        return stretches(self._twice, around)[np.arange(n), -session % around]
-
-    def _meet(self, fresh: int, inverse: Array, sums: Array) -> None:
-        """Every new row with all rows before it that are at most `reach` sessions earlier."""
         session = self.position[self._date]
+        self._meet(self._turned(est, keep, session), session, fresh, inverse[:, 1], sums[:, 1])
+
+    def _turned(self, est: Array, keep: int, session: Index) -> Array:
+        """The rows from `keep` on and residuals (n, M), in a circle of M + reach columns that begins at session mod them."""
+        fresh, size, around = session.size - len(est), session.size, self.m + self.reach
+        before = self._twice[keep : keep + fresh].copy()
+        if len(self._twice) < size:
+            self._twice = np.zeros((size, 2 * around))
+        self._twice[:fresh] = before
+        self._twice[fresh:size, : self.m] = self._twice[fresh:size, around : around + self.m] = est
+        return stretches(self._twice, around)[np.arange(size), -session % around]
+
+    def _meet(self, turned: Array, session: Index, fresh: int, inverse: Array, sums: Array) -> None:
+        """Every new row with all rows before it that are at most `reach` sessions earlier."""
         own = np.arange(fresh, session.size)
         behind = own - np.searchsorted(session, session[own] - self.reach)
         most = int(behind.max())
         if most == 0:
             return
-        products = np.zeros((own.size, most))
+        products = np.zeros((most, own.size))
         for n in range(1, most + 1):
             late = max(fresh, n)
-            np.vecdot(
-                self._turned[late - n : session.size - n], self._turned[late:], out=products[late - fresh :, n - 1]
-            )
+            np.vecdot(turned[late - n : session.size - n], turned[late:], out=products[n - 1, late - fresh :])
         k, n = np.nonzero(np.arange(most) < behind[:, None])  # type: ignore[assignment]  # row by row, so that sums do not depend on blocks
         i, j = own[k] - n - 1, own[k]
         d = session[j] - session[i]
-        rho = (products[k, n] - self._head[1, d, i] * sums[d, k] / (self.m - d)) * self._head[0, d, i] * inverse[d, k]
+        rho = (products[n, k] - self._head[1, d, i] * sums[d, k] / (self.m - d)) * self._head[0, d, i] * inverse[d, k]
         np.add.at(self.sums, (self._date[j], d), rho)
 
     def corrected(self) -> Array:
@@ -239,15 +240,17 @@ def numbers_of_pairs(position: Index, count: Index, reach: int) -> Array:
     """How many pairs of events are d = 0..reach sessions apart, where dates have `count` events."""
     if not position.size:
         return np.zeros(reach + 1)
-    events = np.zeros(int(np.ptp(position)) + 1 + reach)
+    within = float(np.vecdot(count, count - 1)) / 2.0
+    if not reach:
+        return np.array([within])
+    events = np.zeros(int(position[-1] - position[0]) + 1 + reach)
     events[position - position[0]] = count
-    size = events.size
-    pairs = [np.dot(events[: size - d], events[d:]) for d in range(reach + 1)]
-    pairs[0] = (pairs[0] - events.sum()) / 2.0
-    return np.array(pairs)
+    ahead = stretches(events[None], reach + 1)[0]
+    pairs: Array = events[: len(ahead)] @ ahead
+    pairs[0] = within
+    return pairs
 
 
-def cheaper_by_pair(position: Index, count: Index, reach: int) -> bool:
+def cheaper_by_pair(pairs: float, dates: int, events: int) -> bool:
     """Whether pairs one by one cost less than inner products of dates (measured: 0.1 us a pair, 15 us + 0.5 us an event)."""
-    budget = 15.0 * position.size + 0.5 * float(count.sum())
-    return 0.1 * float(numbers_of_pairs(position, count, reach).sum()) < budget
+    return 0.1 * pairs < 15.0 * dates + 0.5 * events

@@ -7,6 +7,7 @@ estimation rows, coefficients are `a = Y B`, residuals `Y - a B'`, and the varia
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -136,17 +137,22 @@ def tables(model: Model, plan: Layout, position: Index) -> Tables:
             again = x[far]
             mean[far] += _centred(again, m)
             x[far], length[far] = again, np.vecdot(again[:, :, :m], again[:, :, :m])
-        with np.errstate(invalid="ignore"):
-            ok = ((length > NEARLY_COLLINEAR**2 * (length + m * mean**2)) & np.isfinite(length)).all(axis=1)
+        # An infinite length is not below itself; comparisons with NaN are False.
+        ok = ((length > NEARLY_COLLINEAR**2 * (length + m * mean**2)) & (length < np.inf)).all(axis=1)
         slope, ok = _orthonormal(x, m, np.sqrt(length), ok, basis[:, first:])
     return Tables(basis, offset, mean, slope, _multipliers(model, plan, basis, mean, slope), ok)
 
 
 def _centred(x: Array, m: int) -> Array:
     """Take the means (D, q) over the first m columns off x (D, q, W), in place."""
-    mean = np.vecdot(x[:, :, :m], np.ones(m)) / m
+    mean = np.vecdot(x[:, :, :m], _ones(m)) / m
     x -= mean[:, :, None]
     return mean
+
+
+@cache
+def _ones(m: int) -> Array:
+    return np.ones(m)
 
 
 def _orthonormal(x: Array, m: int, size: Array, ok: Mask, basis: Array) -> tuple[Array, Mask]:
@@ -196,7 +202,7 @@ def _multipliers(model: Model, plan: Layout, basis: Array, mean: Array, slope: A
     """c (D, windows): Var(CAR) = sigma^2 c, c = L2 + |sum over the event rows of what the forecast uses|^2."""
     out = np.empty((basis.shape[0], len(plan.events)))
     for j, (columns, length) in enumerate(zip(plan.events, plan.lengths)):
-        u = basis[:, :, columns].sum(axis=2)
+        u = np.add.reduce(basis[:, :, columns], axis=2)
         if model.intercept and not model.carried:
             # The forecast is b x, not a + b x: the sum of x itself over the length of its deviations.
             u = u[:, 1:] + length * np.einsum("dq,drq->dr", mean, slope)
@@ -211,8 +217,11 @@ def coefficients(model: Model, m: int, a: Array, total: Array, mean: Array, slop
     """
     if not model.intercept:
         return np.stack([total / m, np.ones(total.size)], axis=1)
-    b = a[:, 1:] * slope[:, 0] if slope.shape[1] == 1 else np.einsum("nr,nrq->nq", a[:, 1:], slope)
-    return np.concatenate([(a[:, 0] * m**-0.5 - np.vecdot(b, mean))[:, None], b], axis=1)
+    out = np.empty(a.shape)
+    b = out[:, 1:]
+    b[...] = a[:, 1:] * slope[:, 0] if slope.shape[1] == 1 else np.einsum("nr,nrq->nq", a[:, 1:], slope)
+    np.subtract(a[:, 0] * m**-0.5, np.vecdot(b, mean), out=out[:, 0])
+    return out
 
 
 def explained(model: Model, m: int, a: Array, rss: Array, total: Array) -> Array:

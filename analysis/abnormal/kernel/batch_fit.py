@@ -80,7 +80,7 @@ class Fitter:
     ones: Array
 
     def tables(self, position: Index) -> Tables:
-        """What the events with day 0 at each of `position` (D,) share."""
+        """What the events with day 0 at each of `position` (D,) share; a series may have gaps (`np.errstate`)."""
         return tables(self.model, self.plan, position)
 
     def block(

@@ -8,6 +8,7 @@ neighbours; such rows are ranked again from the full numbers, ties averaged.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Index = NDArray[np.integer[Any]]
 
-ROWS = 128  # rows sorted together: numbers, room and ranks of a few hundred columns stay in the second-level cache
+ROWS = 64  # rows sorted together: numbers, room, columns and ranks leave most of the second-level cache to the residuals
 
 
 class RankTally:
@@ -30,10 +31,7 @@ class RankTally:
         self.length = m + event.stop - event.start
         self.sums, self.n = np.zeros(self.length), 0
         self._low = (1 << self.length.bit_length()) - 1
-        self._columns = np.empty((self.rows, self.length), np.int64)
-        self._columns[...] = np.arange(self.length)
-        self._ranks = np.empty((self.rows, self.length))
-        self._ranks[...] = np.arange(1.0, self.length + 1.0)
+        self._columns, self._ranks = _numbered(self.rows, self.length)
         self._room = np.empty((2, self.rows * self.length), np.int64)
 
     def add(self, e: Array) -> None:
@@ -73,6 +71,15 @@ class RankTally:
         values = np.empty(columns.shape)
         self._join(e, values)
         self.sums += midrank_sums(values)
+
+
+@lru_cache(maxsize=4)
+def _numbered(rows: int, length: int) -> tuple[Index, Array]:
+    """Number of the column, and rank after sorting, of every cell of some rows."""
+    columns = np.tile(np.arange(length), (rows, 1))
+    ranks = columns + 1.0
+    columns.flags.writeable = ranks.flags.writeable = False
+    return columns, ranks
 
 
 def midrank_sums(values: Array) -> Array:

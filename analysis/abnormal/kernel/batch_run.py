@@ -23,6 +23,7 @@ Mask = NDArray[np.bool_]
 
 CHUNK = 384  # events held at once: rows and scratch rows stay in a second-level cache of 2 MB
 TABLE_CELLS = 120_000  # cells of the tables of dates held at once
+FEW = 3_000  # keys that are sorted by index as fast
 WORTH_A_WORKER = 5_000  # events below which another worker costs more than it takes over
 
 
@@ -63,7 +64,7 @@ class Run:
         plan = fit.plan
         s, t = fit.rows.shape[:2]
         # Index and sessions as four bytes each: with a million events these arrays are most of what is held.
-        order = np.flatnonzero((position + plan.low >= 0) & (position + plan.low < t)).astype(np.int32)
+        order = ((position >= -plan.low) & (position < t - plan.low)).nonzero()[0].astype(np.int32)
         key = position[order].astype(np.int64) * s + security[order]
         ascending = not (key[1:] < key[:-1]).any()
         if not ascending:
@@ -73,17 +74,17 @@ class Run:
         dates, edges = _runs(first)
         # Dates further apart than the longest window share no event session; where none are nearer, none need be kept.
         reach = max(min(plan.reach, plan.m - MIN_COMMON), 0)
-        reach = reach if dates.size > 1 and np.diff(dates).min() <= reach else 0
-        count, security = np.diff(edges), security[order].astype(np.int32)
-        date = np.repeat(np.arange(dates.size, dtype=np.int32), count)
-        within = np.arange(order.size, dtype=np.int32) - edges[date].astype(np.int32)
-        cuts = np.append(np.flatnonzero(within % ATOM == 0), order.size)
-        whose = np.append(date[cuts[:-1]], -1)
+        reach = reach if dates.size > 1 and (dates[1:] - dates[:-1]).min() <= reach else 0
+        count, security = edges[1:] - edges[:-1], security[order].astype(np.int32)
+        each = np.arange(dates.size, dtype=np.int32)
+        date = np.repeat(each, count)
+        cuts, whose, last = _cut(date, edges, each)
+        apart = numbers_of_pairs(dates, count, reach) if wanted.comovement else None
         return cls(
-            fit, wanted, chunk, position.size, order, security, first, date,
-            dates.astype(np.int64) - plan.low, edges, cuts, whose[:-1], whose[:-1] != whose[1:], reach, order.size >= DENSE * dates.size,
-            wanted.comovement and reach > 0 and cheaper_by_pair(dates, count, reach), ascending and order.size == position.size,
-            _first_of_equals(security, first),
+            fit, wanted, chunk, position.size, order, security, first, date, dates.astype(np.int64) - plan.low, edges, cuts, whose,
+            last, reach, order.size >= DENSE * dates.size,
+            reach > 0 and apart is not None and cheaper_by_pair(float(apart.sum()), dates.size, order.size),
+            ascending and order.size == position.size, _first_of_equals(security, first),
         )  # fmt: skip
 
     def carried_out(self, threads: int) -> Batch:
@@ -222,7 +223,7 @@ class Run:
     def _collected(self, parts: Sequence[Part]) -> Batch:
         out, plan, model, want = self.out, self.fit.plan, self.fit.model, self.wanted
         by_window = zip(*(p.ranks for p in parts))
-        ranks = tuple(RankSums(np.sum([r.sums for r in found], axis=0), sum(r.n for r in found)) for found in by_window)
+        ranks = tuple(RankSums(sum(r.sums for r in found), sum(r.n for r in found)) for found in by_window)
         order = self.order[out["clean"]]
         rss, total = out.pop("rss"), out.pop("total", None)
         around = rss - total**2 / plan.m if model.centred and total is not None else rss
@@ -273,8 +274,10 @@ class Run:
         rho[: self.reach + 1] = found.sum(axis=0)
         apart = plan.reach if self.dates.size > 1 else 0
         pairs[: apart + 1] = numbers_of_pairs(self.dates, counts, apart)
-        few = plan.m - np.arange(plan.reach + 1) < MIN_COMMON
-        return Comoving(np.where(few, 0.0, rho), pairs, np.where(few, pairs, 0.0))
+        few = max(plan.m - MIN_COMMON + 1, 0)  # from this distance on
+        rho[few:], flagged = 0.0, pairs.copy()
+        flagged[:few] = 0.0
+        return Comoving(rho, pairs, flagged)
 
 
 def _squares_by_piece(ar: Array, starts: Index, before: int) -> Array:
@@ -298,13 +301,23 @@ def count_type(m: int) -> type[np.unsignedinteger[Any]]:
     return np.uint8 if m < 1 << 8 else np.uint16 if m < 1 << 16 else np.uint32
 
 
+def _cut(date: Index, edges: Index, each: Index) -> tuple[Index, Index, Mask]:
+    """Where pieces of at most `ATOM` events of one date begin (the end included), their dates, and which end a date."""
+    if not each.size or (edges[1:] - edges[:-1]).max() <= ATOM:
+        return edges, each, np.ones(each.size, bool)
+    within = np.arange(date.size, dtype=np.int32) - edges[date].astype(np.int32)
+    starts = (within % ATOM == 0).nonzero()[0]
+    whose = date[starts]
+    return np.append(starts, date.size), whose, np.append(whose[1:] != whose[:-1], True)
+
+
 def stable_order(key: Index, limit: int) -> Index:
     """Places of keys 0 <= key < limit in ascending order, equal ones as they came.
 
     With its place in the lowest bits a key is a number to be sorted as it is, which is several times faster.
     """
     bits = key.size.bit_length()
-    if limit << bits > np.iinfo(np.int64).max:
+    if key.size < FEW or limit << bits > np.iinfo(np.int64).max:
         return np.argsort(key, kind="stable")
     packed = key << bits
     packed |= np.arange(key.size)
@@ -327,5 +340,5 @@ def _runs(values: Index) -> tuple[Index, Index]:
     """Distinct values of an ascending array, and where each begins, the end included."""
     new = np.ones(values.size + 1, bool)
     np.not_equal(values[1:], values[:-1], out=new[1 : values.size])
-    edges = np.flatnonzero(new) if values.size else np.zeros(1, np.int64)
+    edges = new.nonzero()[0] if values.size else np.zeros(1, np.int64)
     return values[edges[:-1]], edges
