@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -56,21 +57,21 @@ def statistics_of(found: Batch) -> dict[str, float]:
         return dict.fromkeys(TESTS, nan)
     out = {
         "t_xs": t_of_mean(car),
-        "patell": float(scar.sum() / np.sqrt(n * found.df / (found.df - 2))),
+        "patell": float(scar.sum() / math.sqrt(n * found.df / (found.df - 2))),
         "bmp": t_of_mean(scar),
     }
     wins = int((car > 0).sum())
-    out["sign"] = float((wins - n / 2) / (np.sqrt(n) / 2))
+    out["sign"] = float((wins - n / 2) / (math.sqrt(n) / 2))
     if found.up is not None:
         phat = int(found.up.sum()) / (n * found.m)
-        out["gen_sign"] = float((wins - n * phat) / np.sqrt(n * phat * (1 - phat)))
+        out["gen_sign"] = float((wins - n * phat) / math.sqrt(n * phat * (1 - phat)))
     if found.ranks:
         sums, length = found.ranks[0].sums, panels.WINDOW[1] - panels.WINDOW[0] + 1
-        d = (sums / (1 + sums.size) - n / 2) / np.sqrt(n)
-        out["corrado_zivney"] = float(d[-length:].sum() / np.sqrt(d.dot(d) / d.size * length))
+        d = (sums / (1 + sums.size) - n / 2) / math.sqrt(n)
+        out["corrado_zivney"] = float(d[-length:].sum() / math.sqrt(d.dot(d) / d.size * length))
     if found.comoving is not None:
         rbar = mean_correlation(found.comoving, panels.WINDOW[1] - panels.WINDOW[0] + 1, n)
-        out["kp_bmp"] = out["bmp"] * float(np.sqrt((1 - rbar) / (1 + (n - 1) * rbar)))
+        out["kp_bmp"] = out["bmp"] * math.sqrt((1 - rbar) / (1 + (n - 1) * rbar))
     return out
 
 
@@ -78,7 +79,7 @@ def t_of_mean(x: np.ndarray) -> float:
     """Mean over its standard error."""
     mean = x.sum() / x.size
     around = x - mean
-    return float(mean / np.sqrt(around.dot(around) / (x.size - 1) / x.size))
+    return float(mean / math.sqrt(around.dot(around) / (x.size - 1) / x.size))
 
 
 def per_event(times: dict[str, float], events: int) -> dict[str, float]:

@@ -48,20 +48,20 @@ def trims(est: Array, rss: Array, total: Array, reach: int, fitted: bool) -> Tri
     `fitted`: the residuals sum to zero, `total` need not be looked at.
     """
     n, m = est.shape
-    # Cut off so far: the first sessions (side 0) and the last (side 1), and their squares.
+    # Cut off so far, the first sessions (side 0) and the last (side 1), and the squares of what is left.
     sums, squares = np.empty((2, reach + 1, 2, n))
     sums[0] = 0.0
     if reach:
         sums[1:, 0] = est[:, :reach].T
         sums[1:, 1] = est[:, : m - reach - 1 : -1].T
-    np.multiply(sums, sums, out=squares)
-    for part in (sums, squares) if reach else ():
-        rows = list(part)
-        for before, here in pairwise(rows[1:]):
-            np.add(before, here, out=here)
+        np.multiply(sums[1:], sums[1:], out=squares[1:])
+    squares[0] = rss
+    for before, here in pairwise(list(sums[1:])):
+        np.add(before, here, out=here)
+    for before, here in pairwise(list(squares)):
+        np.subtract(before, here, out=here)
     if not fitted:  # else what is left is minus what was cut off
         np.subtract(total, sums, out=sums)
-    np.subtract(rss, squares, out=squares)
     around = np.multiply(sums, sums)
     around *= (1.0 / np.arange(m, m - reach - 1.0, -1.0))[:, None, None]
     squares -= around
