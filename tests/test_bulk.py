@@ -161,7 +161,8 @@ def test_sums_alone_without_a_row_a_pair() -> None:
     assert any("per_pair=True" in note for note in sums.notes)
 
 
-def test_threads_and_order_of_the_rows_change_nothing() -> None:
+def test_workers_and_order_of_the_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("abnormal.kernel.batch_run.WORTH_A_WORKER", 1)
     prices, rows = ab.Returns(frame(True)), events(True)
     known = bulk(rows, prices, SPEC)
     for name in ("tests", "aar", "caar"):

@@ -84,8 +84,8 @@ def run(
         Where confounders are looked up; False turns the look-up off.
     progress : callable(what, done, total), optional
     per_pair, threads : bool, int
-        For studies of more than 2,000 pairs on a frame: whether tables with one row a pair are wanted, and how many threads
-        share the work (no number depends on it).
+        For studies of more than 2,000 pairs on a frame: whether tables with one row a pair are wanted, and how many workers
+        share the work (processes forked for it on Linux, else threads; no number depends on it).
 
     Returns
     -------

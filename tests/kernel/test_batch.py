@@ -218,13 +218,18 @@ def identical(a: Batch, b: Batch, order: np.ndarray | None = None) -> None:
 
 @pytest.mark.parametrize("name", ["market", "market_zero_alpha", "market_adjusted"])
 @pytest.mark.parametrize(("count", "first", "last"), [(200, 140, 309), (600, 140, 200), (500, 200, 201)])
-def test_blocks_threads_and_order_change_nothing(name: str, count: int, first: int, last: int) -> None:
+def test_blocks_workers_and_order_change_nothing(
+    name: str, count: int, first: int, last: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("abnormal.kernel.batch_run.WORTH_A_WORKER", 1)
     returns, market = panel(gaps=True)
     security, position = events(count, count, first, last)  # 500 events on two dates: many are given more than once
     model = kernel_model(name, market)
     known = batch_of(returns, model, security, position)
     for chunk, threads in ((1, 1), (37, 1), (100_000, 1), (64, 2), (384, 3)):
         identical(known, batch_of(returns, model, security, position, chunk=chunk, threads=threads))
+    monkeypatch.setattr("abnormal.kernel.batch_share.forks", lambda: False)  # threads of this process
+    identical(known, batch_of(returns, model, security, position, chunk=64, threads=2))
     order = np.random.default_rng(1).permutation(count)
     identical(known, batch_of(returns, model, security[order], position[order]), order)
 

@@ -53,7 +53,8 @@ def run_bulk(
     per_pair : bool, default True
         False leaves out the tables with one row a pair: only sums are kept, and a million pairs fit in little room.
     threads : int, default 1
-        Stretches of dates are shared among so many threads; no number depends on it.
+        Stretches of dates are shared among so many workers (on Linux processes forked for the purpose, elsewhere threads);
+        no number depends on it. A worker pays from 5,000 pairs on.
     """
     size = size_of(events)
     spec = StudySpec() if spec is None else spec

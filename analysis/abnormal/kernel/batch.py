@@ -5,11 +5,12 @@
     blocks   gather rows, take the model off, sums                                                         batch_fit.py
     ranks    column sums of ranks                                                                          batch_ranks.py
     pairs    correlation sums over all pairs whose windows meet                                            batch_comove.py
+    workers  stretches of dates for several processes or threads                                          batch_share.py
     result   numbers by event, sums over events                                                            batch_found.py
 
-A block of events fits the second-level cache; numpy lets go of the interpreter in every step, so threads take stretches
-of dates. No number depends on blocks, threads or the order of the events: rows are computed one by one or in products
-whose shape the data fix, sums of ranks are exact, everything else is summed date by date in one order.
+A block of events fits the second-level cache; workers take stretches of dates (batch_share.py). No number depends on
+blocks, workers or the order of the events: rows are computed one by one or in products whose shape the data fix, sums of
+ranks are exact, everything else is summed date by date in one order.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def run_batch(
     security, position : (E,) row of `returns` and column of day 0.
     estimation, windows : offsets in sessions, both ends included; windows follow the estimation window.
     wanted : by-products; all but sums by day and single abnormal returns by default.
-    threads, chunk : how the work is cut; no number depends on them.
+    threads, chunk : how many workers share the dates (forked processes on Linux, else threads), and how many events are
+        held at once; no number depends on them.
 
     Raises
     ------
