@@ -20,7 +20,7 @@ HEAD = """
 # Speed
 
 An event study of 100,000 events takes about a second, one of a million less than ten, and neither gives up a digit: every
-number is that of the pair-by-pair path, whatever the number of threads and the order of the rows.
+number is that of the pair-by-pair path, whatever the number of workers and the order of the rows.
 
 `ab.run` hands over to this path by itself when the events are a table of plain rows (`ticker`, `date`, perhaps `event_id`)
 with more than 2,000 of them, the prices are a frame or file with its own dates, the model is one of the linear ones and
@@ -36,7 +36,7 @@ study = ab.run(events, ab.Returns(returns), spec, benchmark=market, threads=2)  
 ```
 
 All figures below are CPU seconds of one process with one numerical thread unless said otherwise, medians of runs taken in
-turn. The events are invented, of fixed seed: 1,000 securities, 2,520 sessions, 250 sessions to estimate on, a window of 21.
+turn; a ratio is the median of the ratios of each turn. The events are invented, of fixed seed: 1,000 securities, 2,520 sessions, 250 sessions to estimate on, a window of 21.
 The battery is AR, CAR, t_xs, patell, bmp, kp_bmp, corrado_zivney, sign, gen_sign.
 """
 
@@ -51,11 +51,13 @@ TAIL = """
   sorted, which processors do in vectors; the sorted low bits say which column holds which rank. Rows in which two numbers
   agree in all other bits are ranked again from the full numbers, ties averaged. Rank sums are exact.
 - **All pairs without looking at them.** The mean correlation of the residuals, aligned by calendar session and pairwise
-  complete, is a sum of inner products of two vectors a date and distance, O(events x window) instead of O(events squared).
-  With few events a date pairs are taken one by one.
+  complete, comes to two matrix products a date, O(events x window) instead of O(events squared). With few events a date
+  pairs are taken one by one.
 - **Blocks that fit the second-level cache.** Memory grows with the number of events only by the few numbers kept of each.
-- **Threads take stretches of dates.** No number depends on blocks, threads or the order of the rows: rows are computed one
-  by one or in products whose shape the data fix, and sums over events are taken date by date in one order.
+- **Workers take stretches of dates.** `threads=2` forks a process on Linux, which sees the returns without a copy and writes
+  into the same arrays; threads of one interpreter would spend their time handing its lock to one another (elsewhere they
+  are what there is). No number depends on blocks, workers or the order of the rows: rows are computed one by one or in
+  products whose shape the data fix, and sums over events are taken date by date in one order.
 
 ## Measuring it yourself
 
@@ -74,7 +76,7 @@ def _machine(found: dict[str, Any]) -> str:
     if (m.get("load") or 0.0) > 1.5:
         busy = (
             f" The machine had other work to do ({m['load']:.1f} processes running or waiting on {m['cores']} cores), "
-            "which makes times longer and two threads useless; ratios suffer less."
+            "which makes times longer and a second worker useless; ratios suffer less."
         )
     return (
         f"*{m['processor']}, {m['cores']} cores, {m['system']}, Python {m['python']}, {versions}; "
@@ -108,12 +110,13 @@ def _workloads(found: dict[str, Any]) -> str:
     base = w4["battery"]["us_event"]
     named = {
         "battery": "the kernel, whole battery", "without_ranks": "without the rank test",
-        "five_factors": "five factors instead of one", "two_threads": "two threads (wall clock)", "statsmodels": LOOP,
+        "five_factors": "five factors instead of one", "five_factors_without_ranks": "five factors, without the rank test",
+        "two_workers": "two workers (wall clock)", "statsmodels": LOOP,
         "statsmodels_5_factors": "the same loop, five factors", "argsort": "`np.argsort` of the rows alone",
         "touch": "reading every number once",
     }  # fmt: skip
     for name, label in named.items():
-        cost = w4[name]["us_event_wall" if name == "two_threads" else "us_event"]
+        cost = w4[name]["us_event_wall" if name == "two_workers" else "us_event"]
         count = f"{w4['events']:,}" if name == "battery" else ""
         rows.append(f"| {count} | {label} | {_short(cost)} | {_short(cost / base)} |")
     for name, label in (("W4_public", "`ab.run`, a row a pair in the tables"), ("W5", "`ab.run`, sums only")):

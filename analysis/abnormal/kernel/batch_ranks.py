@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Index = NDArray[np.integer[Any]]
 
-ROWS = 64  # rows sorted together: numbers, room, columns and ranks leave most of the second-level cache to the residuals
+ROWS = (
+    64  # rows sorted together: numbers, room, columns and ranks leave most of the second-level cache to the residuals
+)
 
 
 class RankTally:
@@ -77,7 +79,7 @@ class RankTally:
 def _numbered(rows: int, length: int) -> tuple[Index, Array]:
     """Number of the column, and rank after sorting, of every cell of some rows."""
     columns = np.tile(np.arange(length), (rows, 1))
-    ranks = columns + 1.0
+    ranks: Array = columns.astype(np.float64) + 1.0
     columns.flags.writeable = ranks.flags.writeable = False
     return columns, ranks
 

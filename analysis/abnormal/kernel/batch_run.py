@@ -24,6 +24,7 @@ Mask = NDArray[np.bool_]
 CHUNK = 640  # events held at once: their rows stay in a second-level cache of 2 MB, steps are few
 TABLE_CELLS = 120_000  # cells of the tables of dates held at once
 FEW = 3_000  # keys that are sorted by index as fast
+HEAD_START = 0.06  # how much more the first worker takes
 WORTH_A_WORKER = 5_000  # events below which another worker costs more than it takes over
 
 
@@ -57,7 +58,8 @@ class Run:
     sparse: bool
     sorted: bool  # the events came in this order, and all of them fit
     again: Index | None  # the row that answers for each event, where events are given twice
-    out: dict[str, NDArray] = field(default_factory=dict)
+    out: dict[str, NDArray] = field(default_factory=dict)  # by event, at the places the events came in
+    days: Array | None = None  # sums by date
 
     @classmethod
     def over(cls, fit: Fitter, security: Index, position: Index, wanted: Wanted, chunk: int) -> Run:
@@ -94,31 +96,29 @@ class Run:
         return self._collected(batch_share.carried_out(self._stretch, stretches))
 
     def _allocate(self, shared: bool) -> None:
-        """Room for the numbers of every sorted event, and for what its date says of them."""
-        e, d, plan, model = self.order.size, self.dates.size, self.fit.plan, self.fit.model
-        w, q = len(plan.events), model.regressors.shape[0]
-        shapes: dict[str, tuple[int, ...]] = {"rss": (e,), "car": (e, w), "c": (d, w)}
-        if not model.fitted:
-            shapes["total"] = (e,)
+        """Room for the numbers of every event, at the places the events came in, and for sums by date."""
+        plan, named = self.fit.plan, self.fit.model.named
+        w, length = len(plan.events), plan.span.stop - plan.span.start
+        shapes: dict[str, tuple[int, ...]] = {"sigma": (), "car": (w,), "se": (w,)}
         if self.wanted.coefficients:
-            shapes |= {"a": (e, model.k), "mean": (d, q), "slope": (d, q, q)}
-        length = plan.span.stop - plan.span.start
+            shapes |= {"coef": (named,), "r2": ()}
         if self.wanted.abnormal_returns:
-            shapes["ar"] = (e, length)
+            shapes["ar"] = (length,)
         for name, shape in shapes.items():
-            self.out[name] = batch_share.zeros(shape, float, shared)
+            self.out[name] = batch_share.zeros((self.size, *shape), float, shared)
             self.out[name].fill(np.nan)
-        self.out["clean"] = batch_share.zeros((e,), bool, shared)
-        if self.wanted.days:
-            self.out["days"] = batch_share.zeros((d, 4, length), float, shared)
+        self.out["clean"] = batch_share.zeros((self.size,), bool, shared)
         if self.wanted.signs:
-            self.out["up"] = batch_share.zeros((e,), count_type(plan.m), shared)
+            self.out["up"] = batch_share.zeros((self.size,), count_type(plan.m), shared)
+        if self.wanted.days:
+            self.days = batch_share.zeros((self.dates.size, 4, length), float, shared)
 
     def _stretches(self, workers: int) -> list[tuple[int, int]]:
-        """Ranges of dates with about as many events each, one a worker."""
+        """Ranges of dates with about as many events each, one a worker; the first, who has no run-up, takes a little more."""
         if workers <= 1:
             return [(0, self.dates.size)]
-        cuts = np.searchsorted(self.edges, np.linspace(0, self.order.size, workers + 1)[1:-1])
+        share = (np.arange(1, workers) + HEAD_START) / (workers + HEAD_START)
+        cuts = np.searchsorted(self.edges, self.order.size * share)
         ends = np.unique(np.concatenate([[0], cuts, [self.dates.size]])).tolist()
         return list(pairwise(ends))
 
@@ -141,20 +141,20 @@ class Run:
         work = np.empty((rows, plan.width))
         for low, high in self._tables(warm, first, stop):
             shared = self.fit.tables(self.dates[low:high])
-            self._keep_tables(slice(low, high), shared)
+            root = np.sqrt(shared.c)
             for events, pieces in self._blocks(low, high):
                 date = self.date[events] - low
                 block = self.fit.block(
                     self.security[events], self.first[events], date, pieces if self.dense else None, shared, work
                 )
-                place: slice | Index = events
+                place: slice | Index = events if self.sorted else self.order[events]
                 if not block.clean.all():
                     block, pieces, keep = cleaned(block, pieces)
-                    place = keep + events.start
+                    place, date = self.order[keep + events.start], date[keep]
                 if pairs is not None:
                     pairs.add(block, pieces, low - warm)
                 if low >= first and block.rss.size:
-                    self._keep(place, block)
+                    self._keep(place, block, date, shared, root)
                     if want.days:
                         self._add_days(block, pieces, low)
                     for tally in tallies:
@@ -183,24 +183,20 @@ class Run:
             yield slice(int(edges[0]), int(edges[-1])), pieces
             first = to
 
-    def _keep_tables(self, dates: slice, shared: Tables) -> None:
-        self.out["c"][dates] = shared.c
-        if self.wanted.coefficients:
-            self.out["mean"][dates], self.out["slope"][dates] = shared.mean, shared.slope
-
-    def _keep(self, place: slice | Index, block: Block) -> None:
-        """Write what the block came to, events still in the order of dates."""
-        out, want, m = self.out, self.wanted, self.fit.plan.m
-        out["clean"][place] = True
-        out["rss"][place], out["car"][place] = block.rss, block.car
-        if "total" in out:
-            out["total"][place] = block.total
+    def _keep(self, place: slice | Index, block: Block, date: Index, shared: Tables, root: Array) -> None:
+        """Write down what the block came to; `root` are the square roots of the variance multipliers of the dates."""
+        out, want, model, m = self.out, self.wanted, self.fit.model, self.fit.plan.m
+        around = block.rss - block.total**2 / m if model.centred else block.rss
+        sigma = np.sqrt(around / (m - model.lost))
+        out["clean"][place], out["sigma"][place], out["car"][place] = True, sigma, block.car
+        out["se"][place] = root[date] * sigma[:, None]
         if want.signs:
             out["up"][place] = np.add.reduce((block.e > 0.0).view(np.uint8)[:, :m], axis=1, dtype=count_type(m))
         if want.abnormal_returns:
             out["ar"][place] = block.e[:, self.fit.plan.span]
         if want.coefficients:
-            out["a"][place] = block.a
+            out["coef"][place] = coefficients(model, m, block.a, block.total, shared.mean[date], shared.slope[date])
+            out["r2"][place] = explained(model, m, block.a, block.rss, block.total)
 
     def _add_days(self, block: Block, pieces: Pieces, low: int) -> None:
         """Add abnormal returns, cumulative ones and their squares to the sums of their dates."""
@@ -218,50 +214,22 @@ class Run:
         along = np.cumsum(total, axis=1)
         along -= along[:, before - 1 : before].copy() if before else 0.0
         sums = np.stack([total, squares[:, 0], along, squares[:, 1]], axis=1)
-        np.add.at(self.out["days"], dates + low, sums)
+        np.add.at(self.days, dates + low, sums)  # type: ignore[arg-type]  # there where days are wanted
 
     def _collected(self, parts: Sequence[Part]) -> Batch:
-        out, plan, model, want = self.out, self.fit.plan, self.fit.model, self.wanted
+        out, plan = self.out, self.fit.plan
         by_window = zip(*(p.ranks for p in parts))
         ranks = tuple(RankSums(sum(r.sums for r in found), sum(r.n for r in found)) for found in by_window)
-        order = self.order[out["clean"]]
-        rss, total = out.pop("rss"), out.pop("total", None)
-        around = rss - total**2 / plan.m if model.centred and total is not None else rss
-        sigma = np.sqrt(around / (plan.m - model.lost))
-        if not want.coefficients:
-            rss = around = np.empty(0)
-        se = np.sqrt(out.pop("c"))[self.date]
-        se *= sigma[:, None]
-        coef = r2 = None
-        if want.coefficients:
-            a, mean, slope = out.pop("a"), out.pop("mean")[self.date], out.pop("slope")[self.date]
-            total = np.zeros(rss.size) if total is None else total
-            coef = self._as_given(coefficients(model, plan.m, a, total, mean, slope))
-            r2 = self._as_given(explained(model, plan.m, a, rss, total))
-        return Batch(
-            clean=self._as_given(out.pop("clean")), order=order, m=plan.m, df=plan.m - model.lost,
-            sigma=self._as_given(sigma), car=self._as_given(out.pop("car")), se=self._as_given(se),
-            up=self._as_given(out.pop("up")) if want.signs else None, coef=coef, r2=r2,
-            ar=self._as_given(out.pop("ar")) if want.abnormal_returns else None,
-            days=DaySums(*out.pop("days").sum(axis=0)) if want.days else None, ranks=ranks, comoving=self._comoving(parts),
-        )  # fmt: skip
-
-    def _as_given(self, values: NDArray) -> NDArray:
-        """Values of the sorted events at the places the events came in.
-
-        An event that is given twice has one answer: that of its first row, for a matrix product may round its rows apart.
-        """
         if self.again is not None:
-            values = values[self.again]
-        if self.sorted:
-            return values
-        shape = (self.size, *values.shape[1:])
-        if self.order.size == self.size:
-            out = np.empty(shape, values.dtype)
-        else:
-            out = np.full(shape, np.nan if values.dtype.kind == "f" else 0, values.dtype)
-        out[self.order] = values
-        return out
+            # An event that is given twice has one answer, that of its first row: a matrix product may round its rows apart.
+            for values in out.values():
+                values[self.order] = values[self.order[self.again]]
+        return Batch(
+            clean=out["clean"], order=self.order[out["clean"][self.order]], m=plan.m, df=plan.m - self.fit.model.lost,
+            sigma=out["sigma"], car=out["car"], se=out["se"], up=out.get("up"), coef=out.get("coef"), r2=out.get("r2"),
+            ar=out.get("ar"), days=None if self.days is None else DaySums(*self.days.sum(axis=0)), ranks=ranks,
+            comoving=self._comoving(parts),
+        )  # fmt: skip
 
     def _comoving(self, parts: Sequence[Part]) -> Comoving | None:
         """Sums over dates, in their order, of what the stretches found; distances without common sessions count 0."""
