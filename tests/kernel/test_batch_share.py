@@ -51,7 +51,7 @@ def test_a_worker_that_is_killed_is_an_error_that_says_what_to_do() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return first
 
-    with pytest.raises(RuntimeError, match="ended without an answer.*threads=1"):
+    with pytest.raises(RuntimeError, match=r"ended without an answer.*threads=1"):
         batch_share.carried_out(work, STRETCHES)
 
 

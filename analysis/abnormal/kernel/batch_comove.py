@@ -80,6 +80,28 @@ def _summed_afresh(square: Array, residuals: Array) -> None:
         square[d] = np.sum((rest - rest.mean()) ** 2)
 
 
+class Slot(NamedTuple):
+    """Where U of a date is kept: all distances, distance 0 alone, and what earlier dates say to it (rows of distances 1..D)."""
+
+    own: Array
+    whole: Array
+    before: tuple[tuple[slice, Array], ...]
+
+
+def _slot(said: Array, slot: int, m: int) -> Slot:
+    """Views of `said` (slots, distances, sessions) for one slot; rows of other slots begin where sessions are common."""
+    step, row, item = said.strides
+    reach = len(said) - 1
+    before = []
+    # Distances 1..reach - slot stand in the slots after this one, the others in the first ones.
+    for low, high, first in ((1, reach - slot, slot + 1), (reach - slot + 1, reach, 0)):
+        if high >= low:
+            begin = first * step + low * (row + item)
+            view: Array = np.ndarray((high - low + 1, m), float, said, begin, (step + row + item, item))
+            before.append((slice(low - 1, high), view))
+    return Slot(said[slot, :, :m], said[slot, 0, :m], tuple(before))
+
+
 class ByDate:
     """The inner products above, as two matrix products a date. `position` (dates,) are sessions of the dates, ascending.
 
@@ -95,8 +117,9 @@ class ByDate:
         self._small: list[tuple[Index, Array]] = []  # sums behind u and v, block by block
         # U of the last dates, row d without the first d sessions; columns from m on stay zero. Later sessions take lower
         # slots: the date d sessions before one in slot s is in slot s + d, or beyond the end d - slots further up.
-        self._slot = (-position % (reach + 1)).tolist()
-        self._said = np.zeros((reach + 1, reach + 1, m + reach))
+        said = np.zeros((reach + 1, reach + 1, m + reach))
+        slots = [_slot(said, slot, m) for slot in range(reach + 1)]
+        self._slots = [slots[i] for i in (-position % (reach + 1)).tolist()]  # by date
         self._here = 0  # events of the date under way
 
     def add(self, block: Block, pieces: Pieces, first_date: int) -> None:
@@ -104,12 +127,12 @@ class ByDate:
         inverse, sums = trims(est, block.rss, block.total, self.reach, self.fitted)
         met = np.empty((self.reach, len(est)))
         for start, stop, d, last in pieces.each():
-            slot = self._slot[first_date + d]
+            slot = self._slots[first_date + d]
             if stop > start:
                 own = est[start:stop]
-                if self.reach:
-                    self._meet(slot, own, met[:, start:stop])
-                self._say(slot, own, inverse[:, 0, start:stop])
+                for rows, before in slot.before:
+                    np.matmul(before, own.T, out=met[rows, start:stop])
+                self._say(slot.own, own, inverse[:, 0, start:stop])
             if last:
                 self._finish(first_date + d, slot)
         starts, dates = pieces.filled()
@@ -120,35 +143,19 @@ class ByDate:
                 met *= inverse[1:, 1]
                 np.add.at(self.sums[:, 1:], dates + first_date, np.add.reduceat(met, starts, axis=1).T)
 
-    def _meet(self, slot: int, est: Array, out: Array) -> None:
-        """Sums over common sessions of residuals and of U of the dates 1..D sessions before: out (D, n)."""
-        ahead = self.reach - slot  # these come before the slots end, the others after
-        if ahead:
-            np.matmul(self._before(slot, 1, ahead), est.T, out=out[:ahead])
-        if slot:
-            np.matmul(self._before(slot - self.reach - 1, ahead + 1, slot), est.T, out=out[ahead:])
-
-    def _before(self, slot: int, d: int, count: int) -> Array:
-        """U of the dates d, d + 1, ... sessions before, from where its sessions and those of the date at hand are common."""
-        step, row, item = self._said.strides
-        begin = (slot + d) * step + d * (row + item)
-        return np.ndarray((count, self.m), float, self._said, begin, (step + row + item, item))
-
-    def _say(self, slot: int, est: Array, weights: Array) -> None:
+    def _say(self, said: Array, est: Array, weights: Array) -> None:
         """U of the date: one product, or several added in order where a date has many events."""
-        own = self._said[slot, :, : self.m]
         if self._here:
-            own += weights @ est
+            said += weights @ est
         else:
-            np.matmul(weights, est, out=own)
+            np.matmul(weights, est, out=said)
         self._here += len(est)
 
-    def _finish(self, date: int, slot: int) -> None:
-        own = self._said[slot, 0, : self.m]
+    def _finish(self, date: int, slot: Slot) -> None:
         if not self._here:
-            self._said[slot] = 0.0
+            slot.own[...] = 0.0
         self.counts[date], self._here = self._here, 0
-        self.sums[date, 0] = own.dot(own)
+        self.sums[date, 0] = slot.whole.dot(slot.whole)
 
     def corrected(self) -> Array:
         """`sums` with the product of the means taken off: (dates, reach + 1)."""

@@ -156,46 +156,47 @@ def _ones(m: int) -> Array:
 
 
 def _orthonormal(x: Array, m: int, size: Array, ok: Mask, basis: Array) -> tuple[Array, Mask]:
-    """Turn x (D, q, W), columns of length `size`, into a `basis` orthonormal over the first m sessions; x is used up.
+    """Write a `basis` that is orthonormal over the first m sessions, made of x (D, q, W) with columns of length `size`.
 
     Answers the map back (D, q, q) and where there is one. One regressor is divided by its length. Several go through the
     Cholesky factor of their correlations; where those are strong a second time, which leaves them orthogonal to rounding.
     """
     q = x.shape[1]
     scale = 1.0 / np.where(ok[:, None], size, np.nan)
-    np.multiply(x, scale[:, :, None], out=basis if q == 1 else x)
     if q == 1:
+        np.multiply(x, scale[:, :, None], out=basis)
         return scale[:, :, None], ok
-    back = np.eye(q) * scale[:, None, :]
-    pivot = _divided(x, back, m, ok)
+    back, pivot = _divisor(x, m, scale, ok)
+    np.matmul(back, x, out=basis)
     ok = ok & (pivot > NEARLY_COLLINEAR)
     again = np.flatnonzero(ok & (pivot < WELL_APART))
     if again.size:
-        part, map_ = x[again], back[again]
-        _divided(part, map_, m, np.ones(again.size, bool))
-        x[again], back[again] = part, map_
-    basis[...] = x
+        part = basis[again]
+        twice, _ = _divisor(part, m, np.ones((again.size, q)), np.ones(again.size, bool))
+        basis[again], back[again] = twice @ part, twice @ back[again]
     return back, ok
 
 
-def _divided(x: Array, back: Array, m: int, ok: Mask) -> Array:
-    """Divide x and its map by the Cholesky factor of x x' over the first m columns, in place; the smallest pivot (D,).
+def _divisor(x: Array, m: int, scale: Array, ok: Mask) -> tuple[Array, Array]:
+    """What makes x (D, q, W) orthonormal over its first m columns, (D, q, q), and the smallest pivot (D,).
 
-    A date whose factor does not exist has pivot 0 and keeps what it has.
+    It is the inverse of the Cholesky factor of scaled x x'. A date whose factor does not exist has pivot 0 and the scale.
     """
     gram = x[:, :, :m] @ x[:, :, :m].swapaxes(1, 2)
+    gram *= scale[:, :, None]
+    gram *= scale[:, None, :]
     eye = np.eye(x.shape[1])
     sound = ok & np.isfinite(gram).all(axis=(1, 2))
-    gram = np.where(sound[:, None, None], gram, eye)
+    gram[~sound] = eye
     try:
         lower = np.linalg.cholesky(gram)
     except np.linalg.LinAlgError:  # some date's regressors are one another's sum: find which
         sound &= np.linalg.eigvalsh(gram)[:, 0] > NEARLY_COLLINEAR**2
-        lower = np.linalg.cholesky(np.where(sound[:, None, None], gram, eye))
-    inverse = np.linalg.inv(lower)
-    x[...] = inverse @ x
-    back[...] = inverse @ back
-    return np.where(sound, np.einsum("dqq->dq", lower).min(axis=1), 0.0)
+        gram[~sound] = eye
+        lower = np.linalg.cholesky(gram)
+    back = np.linalg.inv(lower)
+    back *= scale[:, None, :]
+    return back, np.where(sound, np.einsum("dqq->dq", lower).min(axis=1), 0.0)
 
 
 def _multipliers(model: Model, plan: Layout, basis: Array, mean: Array, slope: Array) -> Array:

@@ -83,8 +83,8 @@ class Run:
         cuts, whose, last = _cut(date, edges, each)
         apart = numbers_of_pairs(dates, count, reach) if wanted.comovement else None
         return cls(
-            fit, wanted, chunk, position.size, order, security, first, date, dates.astype(np.int64) - plan.low, edges, cuts, whose,
-            last, reach, order.size >= DENSE * dates.size,
+            fit, wanted, chunk, position.size, order, security, first, date, dates.astype(np.int64) - plan.low, edges, cuts,
+            whose, last, reach, order.size >= DENSE * dates.size,
             reach > 0 and apart is not None and cheaper_by_pair(float(apart.sum()), dates.size, order.size),
             ascending and order.size == position.size, _first_of_equals(security, first),
         )  # fmt: skip
