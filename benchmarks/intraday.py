@@ -17,8 +17,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import measure
 import numpy as np
 
 BARS, BEFORE, AFTER = 390, 20, 5
@@ -78,7 +79,7 @@ def ours(data: Data) -> Answer:
         e = part.stop - part.start
         sample = Sample(
             offsets=offsets, y=data.r[part].reshape(e, -1), x=data.now[part].reshape(e, -1, 1), names=("market",),
-            span=np.ones((e, size)), est=np.broadcast_to(np.repeat(est, BARS), (e, size)),
+            span=np.broadcast_to(np.ones(1), (e, size)), est=np.broadcast_to(np.repeat(est, BARS), (e, size)),
             dates=np.broadcast_to(np.datetime64("NaT"), (e, size)), estimation=(-BEFORE * BARS, -1), event_id=("e",) * e,
             ticker=("T",) * e, lead=data.lead[part].reshape(e, -1, 1), lag=data.lag[part].reshape(e, -1, 1),
         )  # fmt: skip
@@ -179,31 +180,30 @@ def same(a: Answer, b: Answer) -> None:
         np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=1e-8, atol=1e-12, err_msg=name)
 
 
-def seconds(run: Callable[[Data], Answer], data: Data, repeats: int = 1) -> float:
-    """The least CPU seconds of some runs, so that what else the machine does weighs least."""
-    best = np.inf
-    for _ in range(repeats):
-        start = time.process_time()
-        run(data)
-        best = min(best, time.process_time() - start)
-    return best
-
-
-def compare(events: int, groupby_events: int) -> None:
+def compare(events: int, groupby_events: int, repeats: int) -> None:
     small = made(4, seed=2)
     first = ours(small)
     same(first, statsmodels_loop(small))
     same(first, pandas_groupby(small))
     data = made(events)
-    own = seconds(ours, data, 3)
-    loop = seconds(statsmodels_loop, data, 3)
     part = Data(*(a[:groupby_events] for a in data))
-    grouped = seconds(pandas_groupby, part) * events / groupby_events
-    print(f"{events} events, {BEFORE} sessions of {BARS} bars to estimate on, {AFTER} for the window; CPU seconds")
-    print(f"  abnormal           {own:9.3f}")
-    print(f"  statsmodels loop   {loop:9.3f}   {loop / own:7.1f} times")
-    scaled = "" if groupby_events == events else f" (from {groupby_events} events)"
-    print(f"  pandas groupby     {grouped:9.1f}   {grouped / own:7.1f} times{scaled}")
+    calls: dict[str, Callable[[], Any]] = {
+        "abnormal": lambda: ours(data), "statsmodels loop": lambda: statsmodels_loop(data)
+    }  # fmt: skip
+    found = measure.in_turn(calls, repeats)
+    found["pandas groupby"] = measure.in_turn({"groupby": lambda: pandas_groupby(part)}, 1)["groupby"]
+    sizes = {"abnormal": events, "statsmodels loop": events, "pandas groupby": groupby_events}
+    print(f"{events} events, {BEFORE} sessions of {BARS} bars to estimate on, {AFTER} for the window")
+    for name, times in found.items():
+        times["events_timed"] = sizes[name]
+        own = (
+            found["abnormal"]
+            if sizes[name] == events
+            else {**found["abnormal"], "cpu_each_s": [found["abnormal"]["cpu_s"]]}
+        )
+        ratio = "" if name == "abnormal" else f"{measure.times_faster(times, own):8.1f} times"
+        print(f"  {name:18s} {1e3 * times['cpu_s'] / sizes[name]:9.3f} ms an event{ratio}")
+    print(f"  CPU; medians of {repeats} turns, each ratio within a turn; the groupby once on {groupby_events} events")
 
 
 # ------------------------------------------------------------------------------------------------ one hundred million rows
@@ -249,15 +249,17 @@ def scan(rows: float) -> None:
 
 
 def main() -> None:
+    measure.with_one_thread()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=500)
     parser.add_argument("--groupby-events", type=int, default=10, help="events the slow groupby runs on (scaled up)")
+    parser.add_argument("--repeats", type=int, default=5, help="turns of the package and the statsmodels loop")
     parser.add_argument("--scan", type=float, metavar="ROWS", help="scan this many minute rows instead")
     given = parser.parse_args()
     if given.scan:
         scan(given.scan)
     else:
-        compare(given.events, given.groupby_events)
+        compare(given.events, given.groupby_events, given.repeats)
 
 
 if __name__ == "__main__":

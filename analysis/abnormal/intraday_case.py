@@ -23,7 +23,9 @@ from .intraday_fit import Fit, estimated, waist
 from .intraday_place import Placed, bar_windows, place_all, row_of, sessions_of
 from .spec import StudySpec
 
-BLOCK = 400_000  # cells of sessions by slots worked on at once
+BLOCK = (
+    160_000  # cells of sessions by slots worked on at once: few steps, and arrays that are not mapped anew each time
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

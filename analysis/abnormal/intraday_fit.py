@@ -189,8 +189,9 @@ def _modelled(
     with_market = bool(np.isfinite(cells.now).any())
     market = cells.now.reshape(*shape, 1) if with_market else np.empty((*shape, 0))
     sample = Sample(
-        offsets=offsets, y=cells.r.reshape(shape), x=market, names=("market",) if with_market else (), span=np.ones(shape),
-        est=fitted.reshape(shape), dates=np.broadcast_to(np.datetime64("NaT", "ns"), shape),
+        offsets=offsets, y=cells.r.reshape(shape), x=market, names=("market",) if with_market else (),
+        span=np.broadcast_to(np.ones(1), shape), est=fitted.reshape(shape),
+        dates=np.broadcast_to(np.datetime64("NaT", "ns"), shape),
         estimation=(int(offsets[0]), -1), event_id=tuple(x.pair.event.id for x in block),
         ticker=tuple(x.pair.ticker for x in block), lead=cells.lead.reshape(*shape, 1), lag=cells.lag.reshape(*shape, 1),
         min_obs=spec.min_obs, kind="log",
@@ -252,10 +253,12 @@ def standardised(
     level = _word(options, "level", ("rv20", "har"))
     bars = _estimation_bars(ar, est, is_bar, halted)
     found = _shape(bars, options)
-    there = np.isfinite(bars)
-    size = np.where(there, bars, 0.0)
-    rv = np.where(there.any(axis=2), np.einsum("eds,eds->ed", size, size), np.nan)
-    rv = np.take_along_axis(rv, np.argsort(np.isfinite(rv), axis=1, kind="stable"), axis=1)  # absent sessions first
+    rv = np.vecdot(bars, bars)
+    if not np.isfinite(rv).all():
+        there = np.isfinite(bars)
+        size = np.where(there, bars, 0.0)
+        rv = np.where(there.any(axis=2), np.vecdot(size, size), np.nan)
+        rv = np.take_along_axis(rv, np.argsort(np.isfinite(rv), axis=1, kind="stable"), axis=1)  # absent sessions first
     j = int(is_bar.sum())
     sigma = np.sqrt(realized.har_forecast(rv).forecast / j) if level == "har" else realized.day_sigma(rv, j)
     closed = np.where(est[:, :, None], ar[:, :, ~is_bar], np.nan)
@@ -277,7 +280,8 @@ def _estimation_bars(values: FloatArray, est: BoolArray, is_bar: BoolArray, halt
     """Bars of the estimation sessions and the ones between them, NaN elsewhere and over halts."""
     days = np.flatnonzero(est.any(axis=0))
     cut = slice(int(days[0]), int(days[-1]) + 1) if days.size else slice(0, 0)
-    return np.where(est[:, cut, None] & is_bar & ~halted[:, cut], values[:, cut], np.nan)
+    counts = est[:, cut, None] & is_bar & ~halted[:, cut]
+    return values[:, cut] if counts.all() else np.where(counts, values[:, cut], np.nan)
 
 
 def _shape(bars: FloatArray, options: Mapping[str, Any]) -> realized.Diurnal:

@@ -96,28 +96,31 @@ def clock_sums(bars: PairBars, window: Window) -> ClockSums | str:
     first, end = span
     s, size = bars.slots, end - first
     total, count = _running(bars)
-    n = count[first + 1 : end + 1] - count[first]
-    if not n[-1]:
-        return f"no trade in the window ({window[0]}, {window[1]})"
     path = total[first + 1 : end + 1] - total[first]
-    path[n == 0] = np.nan
     rows = _past_rows(bars, first, end)
     start = first - (bars.event - rows) * s
-    wanted = max(1.0, LEAST_FILLED * float(np.count_nonzero(bars.exists.ravel()[first:end])))
-    kept = (count[start + size] - count[start]) >= wanted
-    return ClockSums(path, _past_sums(total, start[kept], size), bars.event - rows[kept], n, np.arange(first, end))
+    if count is None:
+        n = np.arange(1, size + 1)
+    else:
+        n = count[first + 1 : end + 1] - count[first]
+        if not n[-1]:
+            return f"no trade in the window ({window[0]}, {window[1]})"
+        path[n == 0] = np.nan
+        wanted = max(1.0, LEAST_FILLED * float(np.count_nonzero(bars.exists.ravel()[first:end])))
+        kept = (count[start + size] - count[start]) >= wanted
+        rows, start = rows[kept], start[kept]
+    return ClockSums(path, _past_sums(total, start, size), bars.event - rows, n, np.arange(first, end))
 
 
-def _running(bars: PairBars) -> tuple[FloatArray, IntArray]:
-    """Running sum of the abnormal returns over all slots in order, and of how many there are, both from zero on."""
+def _running(bars: PairBars) -> tuple[FloatArray, IntArray | None]:
+    """Running sum of the abnormal returns over all slots in order from zero on, and how many there are (None: all)."""
     if "running" not in bars.cache:
         flat = bars.ar.ravel()
-        there = np.isfinite(flat)
-        total = np.zeros(flat.size + 1)
-        if there.all():
-            np.cumsum(flat, out=total[1:])
-            count = np.arange(flat.size + 1)
-        else:
+        total, count = np.empty(flat.size + 1), None
+        total[0] = 0.0
+        np.cumsum(flat, out=total[1:])
+        if not np.isfinite(total[-1]):  # what is missing somewhere is missing to the end
+            there = np.isfinite(flat)
             np.cumsum(np.where(there, flat, 0.0), out=total[1:])
             count = np.concatenate([[0], np.cumsum(there)])
         bars.cache["running"] = (total, count)
@@ -127,22 +130,24 @@ def _running(bars: PairBars) -> tuple[FloatArray, IntArray]:
 def _past_rows(bars: PairBars, first: int, end: int) -> IntArray:
     """Rows whose window, at the same slots, lies in estimation sessions only."""
     low, high = first // bars.slots - bars.event, (end - 1) // bars.slots - bars.event
-    inside = np.arange(max(-low, 0), min(bars.est.size - max(high, 0), bars.event + min(low, 0) - high))
-    whole = np.ones(inside.size, bool)
-    for k in range(low, high + 1):
-        whole &= bars.est[inside + k]
-    return inside[whole]
+    begin, stop = max(-low, 0), min(bars.est.size - max(high, 0), bars.event + min(low, 0) - high)
+    if stop <= begin:
+        return np.empty(0, np.int64)
+    sessions = np.zeros(bars.est.size + 1, np.int64)
+    bars.est.cumsum(out=sessions[1:])
+    whole = sessions[begin + high + 1 : stop + high + 1] - sessions[begin + low : stop + low] == high - low + 1
+    return begin + whole.nonzero()[0]
 
 
 def _past_sums(total: FloatArray, start: IntArray, size: int) -> FloatArray:
     """Sums from each start over the next 1..size slots, (m, size)."""
-    if start.size < 2 or np.ptp(np.diff(start)):
+    apart = start[1:] - start[:-1]
+    if start.size < 2 or (apart != apart[0]).any():
         at = start[:, None] + np.arange(1, size + 1)
         return total[at] - total[start][:, None]
-    step = int(start[1] - start[0]) * total.itemsize
-    view = np.lib.stride_tricks.as_strided(
-        total[start[0] :], (start.size, size + 1), (step, total.itemsize), writeable=False
-    )
+    item = total.itemsize
+    shape, strides = (start.size, size + 1), (int(apart[0]) * item, item)
+    view: FloatArray = np.ndarray(shape, total.dtype, total, int(start[0]) * item, strides)
     return view[:, 1:] - view[:, :1]
 
 

@@ -78,5 +78,7 @@ def path_p(sums: ClockSums, alternative: str = "two-sided") -> FloatArray:
         past, path = np.abs(past), np.abs(path)
     elif alternative == "less":
         past, path = -past, -path
-    hits = (past >= path - TIE).view(np.uint8).sum(axis=0, dtype=np.uint8 if m < 256 else np.int64).astype(np.int64)
-    return np.where(np.isfinite(sums.path), (1 + hits) / (m + 1), np.nan)
+    hits = np.add.reduce((past >= path - TIE).view(np.uint8), axis=0, dtype=np.uint8 if m < 256 else np.int64)
+    p: FloatArray = (hits + 1.0) / (m + 1)
+    p[~np.isfinite(sums.path)] = np.nan
+    return p

@@ -388,9 +388,11 @@ def diurnal_rms(r: ArrayLike, *, min_sessions: int = 20) -> Diurnal:
     """
     x = np.asarray(r, dtype=np.float64)
     there = np.isfinite(x)
-    n = there.sum(axis=-2)
+    whole = bool(there.all())
+    n = np.full((*x.shape[:-2], x.shape[-1]), x.shape[-2]) if whole else there.sum(axis=-2)
+    size = x if whole else np.where(there, x, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        v = np.sqrt((np.where(there, x, 0.0) ** 2).sum(axis=-2) / n)
+        v = np.sqrt(np.einsum("...dj,...dj->...j", size, size) / n)
     return _pattern(v, n, there, min_sessions)
 
 
@@ -455,13 +457,16 @@ def _pattern(v: FloatArray, n: IntArray, there: NDArray[np.bool_], min_sessions:
     square = np.where(known, v, 0.0) ** 2
     with np.errstate(invalid="ignore", divide="ignore"):
         level = np.sqrt(square.sum(axis=-1) / known.sum(axis=-1))
-    reason = np.select(
-        [sessions < min_sessions, ~known.any(axis=-1), ~(level > 0)],
-        ["fewer than the sessions needed for a daily pattern", "no clock time varies enough", "price did not move"],
-        default="",
-    )
-    level = np.where(reason == "", level, np.nan)
-    return Diurnal(v / level[..., None], n, reason)
+    few, flat, still = sessions < min_sessions, ~known.any(axis=-1), ~(level > 0)
+    none = few | flat | still
+    reason: TextArray = np.full(none.shape, "")
+    if none.any():
+        reason = np.select(
+            [few, flat, still],
+            ["fewer than the sessions needed for a daily pattern", "no clock time varies enough", "price did not move"],
+            default="",
+        )
+    return Diurnal(v / np.where(none, np.nan, level)[..., None], n, reason)
 
 
 def remove_diurnal(r: ArrayLike, f: ArrayLike) -> FloatArray:

@@ -13,8 +13,10 @@ from ..registry import MODELS
 from ._linear import estimation_columns, merged, no_regressor, short_reasons
 from ._options import whole
 
-WELL_APART = 0.01
-DEPENDENT = 1e-10  # smallest eigenvalue over the largest of the scaled cross products below which QR decides
+GROUP = 8  # events worked on at once
+WELL_APART = (
+    0.1  # smallest pivot, the share of a regressor the others leave unexplained (in length); below it QR decides
+)
 
 
 @MODELS.add(
@@ -39,24 +41,20 @@ def intraday_market(sample: Sample, options: Mapping[str, Any]) -> AbnormalRetur
         return no_regressor(sample, "intraday_market", "a benchmark with bars; give benchmark=...")
     if q and (sample.lead is None or sample.lag is None or min(sample.lead.shape[2], sample.lag.shape[2]) < q):
         return no_regressor(sample, "intraday_market", f"the benchmark's bars {q} before and after each bar")
-    x, use = _rows(sample, q, bool(options.get("alpha", False)))
-    k = x.shape[1]
-    fit = _fitted(sample.y, x, use, estimation_columns(sample))
+    fit = _fitted(sample, q, bool(options.get("alpha", False)))
+    k, expected, ar = fit.coef.shape[1], fit.expected, fit.ar
     reason = short_reasons(sample, fit.m, k, "intraday_market")
     reason = merged(reason, ~fit.full_rank, "collinear regressors: the benchmark's bars do not vary")
     reason = merged(reason, fit.exact, "zero residual variance: the returns are an exact function of the model")
-    expected = (fit.coef[:, None, :] @ x)[:, 0, :]
-    np.copyto(expected, np.nan, where=~np.isfinite(sample.x[:, :, 0]))
     failed = np.array([bool(r) for r in reason])
-    ar = sample.y - expected
     ar[failed] = np.nan
     df = np.where(fit.m > k, fit.m - k, np.nan).astype(float)
     with np.errstate(invalid="ignore"):
         sigma = np.where(failed, np.nan, np.sqrt(fit.rss / df))
     # Bars the fit left out (edges of a session, closures) have abnormal returns too: same-clock tests need them.
     return AbnormalReturns(
-        model=("intraday_market",) * sample.size, offsets=sample.offsets, ar=ar, raw=sample.y, expected=expected, est=use,
-        span=sample.span, noise=sample.span, x=x.transpose(0, 2, 1), g=np.where(failed[:, None, None], np.nan, fit.g),
+        model=("intraday_market",) * sample.size, offsets=sample.offsets, ar=ar, raw=sample.y, expected=expected, est=fit.use,
+        span=sample.span, noise=sample.span, x=fit.z.transpose(0, 2, 1), g=np.where(failed[:, None, None], np.nan, fit.g),
         fitted=np.ones(sample.size, bool), sigma=sigma, df=np.where(failed, np.nan, df), k=np.full(sample.size, k), m=fit.m,
         coef=_named(fit.coef, q, k), coef_names=_names(q), r2=np.where(failed, np.nan, fit.r2), dates=sample.dates,
         estimation=sample.estimation, event_id=sample.event_id, ticker=sample.ticker, market=sample.x[:, :, 0],
@@ -64,104 +62,150 @@ def intraday_market(sample: Sample, options: Mapping[str, Any]) -> AbnormalRetur
     )  # fmt: skip
 
 
-def _rows(sample: Sample, q: int, alpha: bool) -> tuple[FloatArray, BoolArray]:
-    """Design (E, k, W) with nothing where a neighbour is missing, and the rows (E, W) to estimate on.
+class _Fit(NamedTuple):
+    """z (E, k, W) the design, use (E, W) rows estimated on, m (E,) how many; expected and ar (E, W).
 
-    A closure has no neighbours: every slope meets its one return.
+    coef (E, k), g (E, k, k) = (X'X)^-1, full_rank (E,); rss, squares and sum of what was regressed (E,).
     """
-    now = sample.x[:, :, 0]
-    e, w = now.shape
-    x = np.empty((e, 2 * q + 1 + alpha, w))
-    slopes = x[:, int(alpha) :]
-    slopes[:, q] = now
+
+    z: FloatArray
+    use: BoolArray
+    m: IntArray
+    expected: FloatArray
+    ar: FloatArray
+    coef: FloatArray
+    g: FloatArray
+    full_rank: BoolArray
+    rss: FloatArray
+    squares: FloatArray
+    total: FloatArray
+
+    @property
+    def r2(self) -> FloatArray:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            r2 = 1.0 - self.rss / (self.squares - self.total**2 / self.m)
+        return np.where(np.isfinite(r2), r2, np.nan)
+
+    @property
+    def exact(self) -> BoolArray:
+        return (self.rss <= ols.EXACT_FIT * self.squares) & (self.m > 0)
+
+
+def _fitted(sample: Sample, q: int, alpha: bool) -> _Fit:
+    """Least squares of the returns on the design, a few events at a time: what they need stays in the cache."""
+    y, cols = sample.y, estimation_columns(sample)
+    e, w = y.shape
+    k = 2 * q + 1 + alpha
+    z = np.empty((e, k + 1, w))  # the regressors and, for their products with it, the return
+    fit = _Fit(
+        z[:, :k], np.empty((e, w), bool), np.empty(e, np.int64), np.empty((e, w)), np.empty((e, w)), np.empty((e, k)),
+        np.empty((e, k, k)), np.empty(e, bool), *np.empty((3, e)),
+    )  # fmt: skip
+    for first in range(0, e, GROUP):
+        part = slice(first, min(first + GROUP, e))
+        absent = _regressors(z[part], sample, part, alpha, fit.use[part])
+        _fit_group(_Fit._make(values[part] for values in fit), y[part], z[part, :, cols], cols)
+        fit.expected[part][absent] = fit.ar[part][absent] = np.nan
+    return fit
+
+
+def _fit_group(fit: _Fit, y: FloatArray, own: FloatArray, cols: slice) -> None:
+    """Fill in the fit of a few events; own (e, k + 1, M) are their regressors in the estimation columns."""
+    own[:, -1] = y[:, cols]
+    event, row = unused = _places(~fit.use[:, cols])
+    fit.m[:] = own.shape[2] - np.bincount(event, minlength=len(y))
+    kept = own[event, :, row]
+    own[event, :, row] = 0.0  # for the moment: a row without weight adds nothing to a product
+    cross = _cross_products(own)
+    fit.squares[:], fit.total[:] = cross[:, -1, -1], np.add.reduce(own[:, -1], axis=1)
+    own[event, :, row] = kept
+    _solve(fit, cross, y, cols)
+    np.matmul(fit.coef[:, None, :], fit.z, out=fit.expected[:, None, :])
+    np.subtract(y, fit.expected, out=fit.ar)
+    residual = fit.ar[:, cols]
+    aside, residual[unused] = residual[unused], 0.0
+    np.vecdot(residual, residual, out=fit.rss)
+    residual[unused] = aside
+
+
+def _cross_products(rows: FloatArray) -> FloatArray:
+    """Sums over M of all products of rows (e, K, M): (e, K, K)."""
+    k = rows.shape[1]
+    cross = np.empty((len(rows), k, k))
+    for a in range(k):
+        cross[:, a, : a + 1] = cross[:, : a + 1, a] = np.vecdot(rows[:, a : a + 1], rows[:, : a + 1])
+    return cross
+
+
+def _solve(fit: _Fit, cross: FloatArray, y: FloatArray, cols: slice) -> None:
+    """Coefficients and (X'X)^-1 from cross products of regressors and, last, returns.
+
+    They are as exact as QR where the regressors are nearly orthogonal, as those of bars are; elsewhere QR itself.
+    """
+    k = cross.shape[1] - 1
+    within, against = cross[:, :k, :k], cross[:, :k, k:]
+    well = _well_apart(within) & (fit.m >= k)
+    if well.all():
+        unit = np.broadcast_to(np.eye(k), within.shape)
+        solved = np.linalg.solve(within, np.concatenate([against, unit], axis=2))
+        fit.coef[:], fit.g[:], fit.full_rank[:] = solved[:, :, 0], solved[:, :, 1:], True
+        return
+    qr = ols.least_squares(y[:, cols], fit.z[:, :, cols].transpose(0, 2, 1), fit.use[:, cols])
+    fit.coef[:], fit.g[:], fit.full_rank[:] = qr.coef, qr.g, qr.full_rank
+
+
+def _well_apart(within: FloatArray) -> BoolArray:
+    """Whether no regressor is nearly a combination of others: the pivots of their scaled cross products (e, k, k)."""
+    length = np.sqrt(np.einsum("ekk->ek", within))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scaled = within / length[:, :, None] / length[:, None, :]
+    if not np.isfinite(scaled).all():
+        return np.zeros(len(within), bool)
+    try:
+        return np.einsum("ekk->ek", np.linalg.cholesky(scaled)).min(axis=1) > WELL_APART
+    except np.linalg.LinAlgError:
+        return np.zeros(len(within), bool)
+
+
+def _regressors(own: FloatArray, sample: Sample, part: slice, alpha: bool, use: BoolArray) -> tuple[IntArray, IntArray]:
+    """Fill in the regressors of some events, with nothing where a neighbour is missing, and which rows to use.
+
+    A closure has no neighbours: every slope meets its one return. Answers events and rows without a return of the market.
+    """
+    slopes = own[:, int(alpha) : -1]
+    q = slopes.shape[1] // 2
+    columns = {q: sample.x[part, :, 0]}
     for p in range(1, q + 1):
         assert sample.lag is not None and sample.lead is not None
-        slopes[:, q - p], slopes[:, q + p] = sample.lag[:, :, p - 1], sample.lead[:, :, p - 1]
-    there = np.isfinite(slopes)
-    np.copyto(slopes, 0.0, where=~there)
+        columns |= {q - p: sample.lag[part, :, p - 1], q + p: sample.lead[part, :, p - 1]}
+    whole = np.ones(use.shape, bool)
+    for column, values in columns.items():
+        own_column = slopes[:, column]
+        own_column[...] = values
+        whole &= np.isfinite(own_column)
     if alpha:
-        x[:, 0] = 1.0
+        own[:, 0] = 1.0
+    np.isfinite(sample.y[part], out=use)
+    use &= sample.est[part]
+    use &= whole
+    event, row = _places(~whole)  # few: edges of sessions, closures, bars without a trade
+    found = slopes[event, :, row]
+    there = np.isfinite(found)
+    found[~there] = 0.0
     if q:
-        beside = there[:, q - 1] | there[:, q + 1]  # the nearest neighbours: without them there are no farther ones
-        event, row = _places(there[:, q] & ~beside)
-        slopes[event, :, row] = now[event, row][:, None]
+        # Without the nearest neighbours there are no farther ones.
+        closure = there[:, q] & ~(there[:, q - 1] | there[:, q + 1])
+        found[closure] = found[closure, q : q + 1]
         if alpha:
-            x[event, 0, row] = 0.0
-    return x, sample.est & there.all(axis=1) & np.isfinite(sample.y)
+            own[event[closure], 0, row[closure]] = 0.0
+    slopes[event, :, row] = found
+    return event[~there[:, q]], row[~there[:, q]]
 
 
 def _places(where: BoolArray) -> tuple[IntArray, IntArray]:
     """Rows and columns of what is true (few); several times faster than `nonzero` on two axes."""
     event, row = np.divmod(np.flatnonzero(where), where.shape[1])
     return event, row
-
-
-class _Fit(NamedTuple):
-    """coef (E, k), g (E, k, k) = (X'X)^-1, rss, r2 (E,), m (E,) rows, full_rank and exact (E,)."""
-
-    coef: FloatArray
-    g: FloatArray
-    rss: FloatArray
-    r2: FloatArray
-    m: IntArray
-    full_rank: BoolArray
-    exact: BoolArray
-
-
-def _fitted(y: FloatArray, x: FloatArray, use: BoolArray, cols: slice) -> _Fit:
-    """Least squares of y (E, W) on x (E, k, W) over the rows `use` of the estimation columns.
-
-    Cross products, with a step of refinement unless the regressors are nearly orthogonal: as exact as QR where they are
-    far from dependent; where they are not, QR itself.
-    """
-    chosen = use[:, cols]
-    y0 = np.where(chosen, y[:, cols], 0.0)
-    m = chosen.sum(axis=1)
-    event, row = _places(~chosen)
-    kept = x[event, :, row]
-    x[event, :, row] = 0.0  # for the moment: a row without weight adds nothing to a cross product
-    try:
-        found = _cross_products(y0, x[:, :, cols], m)
-    finally:
-        x[event, :, row] = kept
-    if found is None:
-        fit = ols.least_squares(y[:, cols], x[:, :, cols].transpose(0, 2, 1), chosen)
-        found = (fit.coef, fit.g, fit.rss, fit.full_rank)
-    coef, g, rss, full = found
-    total = np.einsum("em,em->e", y0, y0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        r2 = 1.0 - rss / (total - y0.sum(axis=1) ** 2 / m)
-    return _Fit(coef, g, rss, np.where(np.isfinite(r2), r2, np.nan), m, full, (rss <= ols.EXACT_FIT * total) & (m > 0))
-
-
-def _cross_products(
-    y: FloatArray, x: FloatArray, m: IntArray
-) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray] | None:
-    """coef, (X'X)^-1, rss and whether all is well, or None where the regressors of a pair nearly depend."""
-    k = x.shape[1]
-    cross = np.empty((m.size, k, k))
-    for a in range(k):
-        for b in range(a + 1):
-            cross[:, a, b] = cross[:, b, a] = np.einsum("em,em->e", x[:, a], x[:, b])
-    length = np.sqrt(np.einsum("ekk->ek", cross))
-    if (m < k).any() or not (length > 0).all():
-        return None
-    values = np.linalg.eigvalsh(cross / length[:, :, None] / length[:, None, :])
-    if not (values[:, 0] > DEPENDENT * values[:, -1]).all():
-        return None
-    coef = np.linalg.solve(cross, _against(x, y))
-    residual = y - (coef.transpose(0, 2, 1) @ x)[:, 0, :]
-    if (values[:, 0] < WELL_APART * values[:, -1]).any():  # elsewhere the step would change nothing
-        coef = coef + np.linalg.solve(cross, _against(x, residual))
-        residual = y - (coef.transpose(0, 2, 1) @ x)[:, 0, :]
-    g = np.linalg.solve(cross, np.broadcast_to(np.eye(k), cross.shape))
-    rss = np.einsum("em,em->e", residual, residual)
-    return np.asarray(coef[:, :, 0], np.float64), np.asarray(g, np.float64), rss, np.ones(m.size, bool)
-
-
-def _against(x: FloatArray, y: FloatArray) -> FloatArray:
-    """X'y as (E, k, 1)."""
-    return np.stack([np.einsum("em,em->e", x[:, a], y) for a in range(x.shape[1])], axis=1)[:, :, None]
 
 
 def _names(q: int) -> tuple[str, ...]:
