@@ -324,7 +324,7 @@ def test_an_outlier_cut_off_does_not_spoil_the_rest() -> None:
     for d in range(9):
         for side, part in ((0, est[:, d:]), (1, est[:, : 60 - d])):
             spread = np.sqrt(np.sum((part - part.mean(axis=1, keepdims=True)) ** 2, axis=1))
-            np.testing.assert_allclose(1.0 / inverse[d, side], spread, rtol=1e-9)
+            np.testing.assert_allclose(1.0 / inverse[side, d], spread, rtol=1e-9)
 
 
 def test_stretches_and_multipliers() -> None:

@@ -32,7 +32,7 @@ LOST = 1e-3
 
 
 class Trims(NamedTuple):
-    """Residuals without their first (side 0) or last (side 1) d = 0..D sessions: (D + 1, 2, n) each.
+    """Residuals without their first (side 0) or last (side 1) d = 0..D sessions: (2, D + 1, n) each.
 
     inverse: 1/s, s the length of what is left around its mean; sums: what is left summed up, both sides with the same sign,
     which is all a product of two of them needs.
@@ -49,26 +49,26 @@ def trims(est: Array, rss: Array, total: Array, reach: int, fitted: bool) -> Tri
     """
     n, m = est.shape
     # Cut off so far, the first sessions (side 0) and the last (side 1), and the squares of what is left.
-    sums, squares = np.empty((2, reach + 1, 2, n))
-    sums[0] = 0.0
+    sums, squares = np.empty((2, 2, reach + 1, n))
+    sums[:, 0] = 0.0
     if reach:
-        sums[1:, 0] = est[:, :reach].T
-        sums[1:, 1] = est[:, : m - reach - 1 : -1].T
-        np.multiply(sums[1:], sums[1:], out=squares[1:])
-    squares[0] = rss
-    for before, here in pairwise(list(sums[1:])):
+        sums[0, 1:] = est[:, :reach].T
+        sums[1, 1:] = est[:, : m - reach - 1 : -1].T
+    np.multiply(sums, sums, out=squares)
+    squares[:, 0] = rss
+    for before, here in pairwise(list(sums.swapaxes(0, 1)[1:])):
         np.add(before, here, out=here)
-    for before, here in pairwise(list(squares)):
+    for before, here in pairwise(list(squares.swapaxes(0, 1))):
         np.subtract(before, here, out=here)
     if not fitted:  # else what is left is minus what was cut off
         np.subtract(total, sums, out=sums)
     around = np.multiply(sums, sums)
-    around *= (1.0 / np.arange(m, m - reach - 1.0, -1.0))[:, None, None]
+    around *= (1.0 / np.arange(m, m - reach - 1.0, -1.0))[:, None]
     squares -= around
-    doubtful = squares[-1] < LOST * rss  # the longest cut leaves least
+    doubtful = squares[:, -1] < LOST * rss  # the longest cut leaves least
     if doubtful.any():
         for side, i in np.argwhere(doubtful):
-            _summed_afresh(squares[:, side, i], est[i] if side == 0 else est[i, ::-1])
+            _summed_afresh(squares[side, :, i], est[i] if side == 0 else est[i, ::-1])
     np.sqrt(squares, out=squares)
     return Trims(np.divide(1.0, squares, out=squares), sums)
 
@@ -81,33 +81,44 @@ def _summed_afresh(square: Array, residuals: Array) -> None:
 
 
 class Slot(NamedTuple):
-    """Where U of a date is kept: all distances, distance 0 alone, and what earlier dates say to it (rows of distances 1..D)."""
+    """Where U and V of a date go, one below the other, all distances; U for distance 0 alone; and who is met at distances d.
+
+    before: distances, U of the dates so far before (from where the sessions of both are common), and V to meet them.
+    """
 
     own: Array
     whole: Array
-    before: tuple[tuple[slice, Array], ...]
+    before: tuple[tuple[slice, Array, Array], ...]
 
 
-def _slot(said: Array, slot: int, m: int) -> Slot:
-    """Views of `said` (slots, distances, sessions) for one slot; rows of other slots begin where sessions are common."""
-    step, row, item = said.strides
-    reach = len(said) - 1
-    before = []
-    # Distances 1..reach - slot stand in the slots after this one, the others in the first ones.
-    for low, high, first in ((1, reach - slot, slot + 1), (reach - slot + 1, reach, 0)):
-        if high >= low:
-            begin = first * step + low * (row + item)
-            view: Array = np.ndarray((high - low + 1, m), float, said, begin, (step + row + item, item))
-            before.append((slice(low - 1, high), view))
-    return Slot(said[slot, :, :m], said[slot, 0, :m], tuple(before))
+def _slots(reach: int, m: int) -> list[Slot]:
+    """Slots for the last D + 1 dates, session mod (D + 2); V stands in the slot after, whose date is too long ago.
+
+    Row d of a slot is U without the first d sessions; columns from m on stay zero.
+    """
+    rows, around = reach + 1, reach + 2
+    said = np.zeros(((around + 1) * rows, m + reach))
+    row, item = said.strides
+    step = rows * row
+    slots = []
+    for slot in range(around):
+        first, before = slot * rows, []
+        # Distances 1..slot stand in the slots below this one, the others at the upper end; none in the slot after.
+        for low, high, where in ((1, min(slot, reach), slot - 1), (slot + 1, reach, around - 1)):
+            if high >= low:
+                view: Array = np.ndarray(
+                    (high - low + 1, m), float, said, where * step + low * (row + item), (row + item - step, item)
+                )
+                before.append((slice(low, high + 1), view, said[first + rows + low : first + rows + high + 1, :m]))
+        slots.append(Slot(said[first : first + 2 * rows, :m], said[first, :m], tuple(before)))
+    return slots
 
 
 class ByDate:
-    """The inner products above, as two matrix products a date. `position` (dates,) are sessions of the dates, ascending.
+    """The inner products above. `position` (dates,) are sessions of the dates, ascending.
 
-    U of a date, all distances, is one product; what it meets in a later date, sum_j (sum_t U(t) e_jt) / s_j, a second one.
-    Blocks come in the order of dates. corrected()[b, d]: sum of rho over pairs of date b with the date d sessions before
-    (d = 0: within the date); counts (dates,): events.
+    U and V of a date, all distances, are one matrix product. Blocks come in the order of dates. corrected()[b, d]: sum of
+    rho over pairs of date b with the date d sessions before (d = 0: within the date); counts (dates,): events.
     """
 
     def __init__(self, position: Index, m: int, reach: int, fitted: bool) -> None:
@@ -115,57 +126,52 @@ class ByDate:
         self.sums = np.zeros((position.size, reach + 1))
         self.counts = np.zeros(position.size, np.int64)
         self._small: list[tuple[Index, Array]] = []  # sums behind u and v, block by block
-        # U of the last dates, row d without the first d sessions; columns from m on stay zero. Later sessions take lower
-        # slots: the date d sessions before one in slot s is in slot s + d, or beyond the end d - slots further up.
-        said = np.zeros((reach + 1, reach + 1, m + reach))
-        slots = [_slot(said, slot, m) for slot in range(reach + 1)]
-        self._slots = [slots[i] for i in (-position % (reach + 1)).tolist()]  # by date
+        slots = _slots(reach, m)
+        self._slots = [slots[i] for i in (position % len(slots)).tolist()]  # by date
         self._here = 0  # events of the date under way
 
     def add(self, block: Block, pieces: Pieces, first_date: int) -> None:
         est = block.e[:, : self.m]
         inverse, sums = trims(est, block.rss, block.total, self.reach, self.fitted)
-        met = np.empty((self.reach, len(est)))
+        weights = inverse.reshape(2 * self.reach + 2, -1)
         for start, stop, d, last in pieces.each():
             slot = self._slots[first_date + d]
             if stop > start:
-                own = est[start:stop]
-                for rows, before in slot.before:
-                    np.matmul(before, own.T, out=met[rows, start:stop])
-                self._say(slot.own, own, inverse[:, 0, start:stop])
+                self._say(slot.own, est[start:stop], weights[:, start:stop])
             if last:
                 self._finish(first_date + d, slot)
         starts, dates = pieces.filled()
         if starts.size:
             small = np.add.reduceat(np.multiply(sums, inverse, out=sums), starts, axis=2)
             self._small.append((dates + first_date, small))
-            if self.reach:
-                met *= inverse[1:, 1]
-                np.add.at(self.sums[:, 1:], dates + first_date, np.add.reduceat(met, starts, axis=1).T)
 
-    def _say(self, said: Array, est: Array, weights: Array) -> None:
-        """U of the date: one product, or several added in order where a date has many events."""
+    def _say(self, own: Array, est: Array, weights: Array) -> None:
+        """U and V of the date: one product, or several added in order where a date has many events."""
         if self._here:
-            said += weights @ est
+            own += weights @ est
         else:
-            np.matmul(weights, est, out=said)
+            np.matmul(weights, est, out=own)
         self._here += len(est)
 
     def _finish(self, date: int, slot: Slot) -> None:
+        """What the date's events have in common with each other and with those of the dates before."""
         if not self._here:
             slot.own[...] = 0.0
         self.counts[date], self._here = self._here, 0
-        self.sums[date, 0] = slot.whole.dot(slot.whole)
+        found = self.sums[date]
+        found[0] = slot.whole.dot(slot.whole)
+        for distances, before, v in slot.before:
+            np.vecdot(before, v, out=found[distances])
 
     def corrected(self) -> Array:
         """`sums` with the product of the means taken off: (dates, reach + 1)."""
-        small = np.zeros((self.reach + 1, 2, self.position.size))
+        small = np.zeros((2, self.reach + 1, self.position.size))
         for dates, part in self._small:
             np.add.at(small, (slice(None), slice(None), dates), part)  # type: ignore[arg-type]
         if not self.reach:
             return 0.5 * (self.sums - small[0, 0, :, None] ** 2 / self.m - self.counts[:, None])
         before, distance = near(self.position, self.reach), np.arange(self.reach + 1)
-        means = small[distance, 0, before] * small[:, 1].T / (self.m - distance)
+        means = small[0, distance, before] * small[1].T / (self.m - distance)
         out = np.where(before >= 0, self.sums - means, 0.0)
         out[:, 0] = 0.5 * (out[:, 0] - self.counts)
         return out
@@ -196,9 +202,9 @@ class ByPair:
         keep = int(np.searchsorted(self.position[self._date], int(self.position[date[0]]) - self.reach))
         fresh = self._date.size - keep
         self._date = np.concatenate([self._date[keep:], date])
-        self._head = np.concatenate([self._head[:, :, keep:], np.stack([inverse[:, 0], sums[:, 0]])], axis=2)
+        self._head = np.concatenate([self._head[:, :, keep:], np.stack([inverse[0], sums[0]])], axis=2)
         session = self.position[self._date]
-        self._meet(self._turned(est, keep, session), session, fresh, inverse[:, 1], sums[:, 1])
+        self._meet(self._turned(est, keep, session), session, fresh, inverse[1], sums[1])
 
     def _turned(self, est: Array, keep: int, session: Index) -> Array:
         """The rows from `keep` on and residuals (n, M), in a circle of M + reach columns that begins at session mod them."""
