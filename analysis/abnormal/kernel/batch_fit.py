@@ -56,13 +56,14 @@ class Block(NamedTuple):
     """What a block of events came to. e (n, W): residuals on estimation columns, abnormal returns on event columns.
 
     a (n, k) basis coefficients, rss (n,) residual sum of squares about zero, total (n,) residual sum where none is fitted
-    away (else 0), car (n, windows), clean (n,): every row complete and the fit not exact.
+    away (else 0), up (n,) positive residuals, car (n, windows), clean (n,): every row complete and the fit not exact.
     """
 
     e: Array
     a: Array
     rss: Array
     total: Array
+    up: Index
     car: Array
     clean: Mask
 
@@ -100,7 +101,7 @@ class Fitter:
         else:
             a = self._by_date(e, pieces, date, shared)
         est = e[:, : plan.m]
-        rss = np.vecdot(est, est)
+        rss, up = np.vecdot(est, est), _positive(e, plan.m)  # both now, while e is in the cache
         total = np.zeros(rss.size) if model.fitted else np.vecdot(est, self.ones[: plan.m])
         car = np.empty((rss.size, len(plan.events)))
         clean = rss > NEARLY_EXACT * np.vecdot(a, a)
@@ -109,18 +110,16 @@ class Fitter:
             clean &= np.isfinite(car[:, j])
         if plan.span not in plan.events:  # a session between two windows may be missing
             clean &= np.isfinite(np.vecdot(e[:, plan.span], self.ones[plan.span]))
-        return Block(e, a, rss, total, car, clean & np.isfinite(rss) & shared.ok[date])
+        return Block(e, a, rss, total, up, car, clean & np.isfinite(rss) & shared.ok[date])
 
     def _by_date(self, e: Array, pieces: Pieces, date: Index, shared: Tables) -> Array:
         """Coefficients and fitted values date by date, two matrix products each; residuals replace the returns."""
         a = np.empty((e.shape[0], self.model.k))
         m, subtract = self.plan.m, _subtract_product()
-        cuts = list(pieces.each())
-        for start, stop, d, _ in cuts:
-            np.matmul(e[start:stop, :m], shared.basis[d, :, :m].T, out=a[start:stop])
-        forward = a if self.model.fitted else self._carried(a, shared, date)
-        for start, stop, d, _ in cuts:
-            subtract(e[start:stop], forward[start:stop], shared.basis[d])
+        for start, stop, d, _ in pieces.each():
+            own, found, basis = e[start:stop], a[start:stop], shared.basis[d]
+            np.matmul(own[:, :m], basis[:, :m].T, out=found)
+            subtract(own, found if self.model.fitted else self._carried(found, shared, date[start:stop]), basis)
         return a
 
     def _by_row(self, e: Array, date: Index, shared: Tables, work: Array) -> Array:
@@ -150,6 +149,16 @@ class Fitter:
             b = np.einsum("nr,nrq->nq", a[:, 1:], shared.slope[date])
             forward[:, 0] = np.vecdot(b, shared.mean[date]) * self.plan.m**0.5
         return forward
+
+
+def _positive(e: Array, m: int) -> Index:
+    """How many of the first m columns of each row are above zero."""
+    return np.add.reduce((e > 0.0).view(np.uint8)[:, :m], axis=1, dtype=count_type(m))
+
+
+def count_type(m: int) -> type[np.unsignedinteger[Any]]:
+    """The narrowest type that counts to m: the narrower the sum the faster."""
+    return np.uint8 if m < 1 << 8 else np.uint16 if m < 1 << 16 else np.uint32
 
 
 @cache

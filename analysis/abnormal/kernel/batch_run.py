@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from . import batch_share
 from .batch_comove import MIN_COMMON, ByDate, ByPair, Comovement, cheaper_by_pair, numbers_of_pairs
 from .batch_dates import Tables, coefficients, explained
-from .batch_fit import ATOM, DENSE, Block, Fitter, Pieces, cleaned
+from .batch_fit import ATOM, DENSE, Block, Fitter, Pieces, cleaned, count_type
 from .batch_found import Batch, Comoving, DaySums, RankSums, Wanted
 from .batch_ranks import RankTally
 
@@ -151,14 +151,14 @@ class Run:
                 if not block.clean.all():
                     block, pieces, keep = cleaned(block, pieces)
                     place, date = self.order[keep + events.start], date[keep]
-                if pairs is not None:
-                    pairs.add(block, pieces, low - warm)
                 if low >= first and block.rss.size:
                     self._keep(place, block, date, shared, root)
                     if want.days:
                         self._add_days(block, pieces, low)
                     for tally in tallies:
                         tally.add(block.e)
+                if pairs is not None:
+                    pairs.add(block, pieces, low - warm)
         ranks = [RankSums(t.sums, t.n) for t in tallies]
         if pairs is None:
             return Part(ranks, None, None)
@@ -191,7 +191,7 @@ class Run:
         out["clean"][place], out["sigma"][place], out["car"][place] = True, sigma, block.car
         out["se"][place] = root[date] * sigma[:, None]
         if want.signs:
-            out["up"][place] = np.add.reduce((block.e > 0.0).view(np.uint8)[:, :m], axis=1, dtype=count_type(m))
+            out["up"][place] = block.up
         if want.abnormal_returns:
             out["ar"][place] = block.e[:, self.fit.plan.span]
         if want.coefficients:
@@ -262,11 +262,6 @@ def _squares_by_piece(ar: Array, starts: Index, before: int) -> Array:
     steps -= steps[before - 1] if before else 0.0
     path = np.vecdot(steps @ products, steps)
     return np.stack([np.einsum("kll->kl", products), path], axis=1)
-
-
-def count_type(m: int) -> type[np.unsignedinteger[Any]]:
-    """The narrowest type that counts to m: the narrower the sum the faster."""
-    return np.uint8 if m < 1 << 8 else np.uint16 if m < 1 << 16 else np.uint32
 
 
 def _cut(date: Index, edges: Index, each: Index) -> tuple[Index, Index, Mask]:
