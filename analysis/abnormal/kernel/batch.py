@@ -89,5 +89,5 @@ def residual_rows(
     dates, row = np.unique(position, return_inverse=True)
     work = np.empty((len(position), plan.width))
     with np.errstate(invalid="ignore"):
-        block = fit.block(security, position + plan.low, row, None, fit.tables(dates), work)
+        block = fit.block(security, position + plan.low, row, None, fit.tables(dates, by_date=False), work)
     return block.e[:, : plan.m]

@@ -107,6 +107,7 @@ class Model(NamedTuple):
 class Tables(NamedTuple):
     """Per date (D first): basis (D, k, W), offset (D, W) or None, mean and inverse scale of the regressors, c (D, windows).
 
+    The constant's column may be left out of the basis.
     slope (D, q, q): regression coefficients from basis coefficients, b = a[1:] @ slope; mean (D, q) of the regressors.
     spread (D,): sum of squared deviations of a single regressor (0 where there are several or none). ok (D,).
     """
@@ -119,17 +120,20 @@ class Tables(NamedTuple):
     ok: Mask
 
 
-def tables(model: Model, plan: Layout, position: Index) -> Tables:
-    """Everything the events with day 0 at each of `position` (D,) share; their rows must lie inside the series."""
-    d, q, m, first = position.size, model.regressors.shape[0], plan.m, int(model.intercept)
+def tables(model: Model, plan: Layout, position: Index, constant: bool = True) -> Tables:
+    """Everything the events with day 0 at each of `position` (D,) share; their rows must lie inside the series.
+
+    `constant`: with a column for the intercept, for which rows of a matrix product have use.
+    """
+    d, q, m, first = position.size, model.regressors.shape[0], plan.m, int(model.intercept and constant)
     start = position + plan.low
     offset = None if model.offset is None else stretches(model.offset[None], plan.width)[0, start]
-    basis = np.empty((d, model.k, plan.width))
+    basis = np.empty((d, first + q, plan.width))
     basis[:, :first] = m**-0.5
     mean, slope, ok = np.zeros((d, q)), np.zeros((d, q, q)), np.ones(d, bool)
     if q:
         x = np.ascontiguousarray(stretches(model.regressors, plan.width)[:, start].swapaxes(0, 1))
-        if first:
+        if model.intercept:
             mean = _centred(x, m)
         length = np.vecdot(x[:, :, :m], x[:, :, :m])
         far = (m * mean**2 > length).any(axis=1)
@@ -140,7 +144,7 @@ def tables(model: Model, plan: Layout, position: Index) -> Tables:
         # An infinite length is not below itself; comparisons with NaN are False.
         ok = ((length > NEARLY_COLLINEAR**2 * (length + m * mean**2)) & (length < np.inf)).all(axis=1)
         slope, ok = _orthonormal(x, m, np.sqrt(length), ok, basis[:, first:])
-    return Tables(basis, offset, mean, slope, _multipliers(model, plan, basis, mean, slope), ok)
+    return Tables(basis, offset, mean, slope, _multipliers(model, plan, basis[:, first:], mean, slope), ok)
 
 
 def _centred(x: Array, m: int) -> Array:
@@ -200,14 +204,19 @@ def _divisor(x: Array, m: int, scale: Array, ok: Mask) -> tuple[Array, Array]:
 
 
 def _multipliers(model: Model, plan: Layout, basis: Array, mean: Array, slope: Array) -> Array:
-    """c (D, windows): Var(CAR) = sigma^2 c, c = L2 + |sum over the event rows of what the forecast uses|^2."""
+    """c (D, windows): Var(CAR) = sigma^2 c, c = L2 + |sum over the event rows of what the forecast uses|^2.
+
+    basis (D, q, W) of the regressors; an intercept that is carried adds L2^2 / M.
+    """
     out = np.empty((basis.shape[0], len(plan.events)))
     for j, (columns, length) in enumerate(zip(plan.events, plan.lengths)):
         u = np.add.reduce(basis[:, :, columns], axis=2)
         if model.intercept and not model.carried:
             # The forecast is b x, not a + b x: the sum of x itself over the length of its deviations.
-            u = u[:, 1:] + length * np.einsum("dq,drq->dr", mean, slope)
-        out[:, j] = length + np.vecdot(u, u) if u.shape[1] else length
+            u += length * np.einsum("dq,drq->dr", mean, slope)
+        out[:, j] = length + (length**2 / plan.m if model.fitted else 0.0)
+        if u.shape[1]:
+            out[:, j] += np.vecdot(u, u)
     return out
 
 

@@ -80,16 +80,16 @@ class Fitter:
     plan: Layout
     ones: Array
 
-    def tables(self, position: Index) -> Tables:
+    def tables(self, position: Index, by_date: bool) -> Tables:
         """What the events with day 0 at each of `position` (D,) share; a series may have gaps (`np.errstate`)."""
-        return tables(self.model, self.plan, position)
+        return tables(self.model, self.plan, position, constant=by_date)
 
     def block(
         self, security: Index, first: Index, date: Index, pieces: Pieces | None, shared: Tables, work: Array
     ) -> Block:
         """Fit events (n,): their security, first row and row of `shared`; `work` has room for their rows.
 
-        With `pieces` by matrix products, date by date; without, row by row.
+        With `pieces` by matrix products, date by date; without, row by row (and `shared` without a column for the constant).
         """
         plan, model = self.plan, self.model
         e = np.ascontiguousarray(self.rows[security, first])
@@ -132,8 +132,9 @@ class Fitter:
             e -= mean[:, None]
             a[:, 0] = mean * m**0.5
         columns = shared.basis.reshape(-1, e.shape[1])  # a view: one column of a date after the other
+        each = shared.basis.shape[1]
         for j in range(first, model.k):
-            column = np.take(columns, date * model.k + j, axis=0, out=work, mode="clip")
+            column = np.take(columns, date * each + (j - first), axis=0, out=work, mode="clip")
             np.vecdot(e[:, :m], column[:, :m], out=a[:, j])
             column *= a[:, j : j + 1]
             e -= column

@@ -140,7 +140,7 @@ class Run:
             pairs = ByPair(*about) if self.sparse else ByDate(*about)
         work = np.empty((rows, plan.width))
         for low, high in self._tables(warm, first, stop):
-            shared = self.fit.tables(self.dates[low:high])
+            shared = self.fit.tables(self.dates[low:high], self.dense)
             root = np.sqrt(shared.c)
             for events, pieces in self._blocks(low, high):
                 date = self.date[events] - low
