@@ -166,7 +166,7 @@ class Run:
 
     def _tables(self, warm: int, first: int, stop: int) -> Iterator[tuple[int, int]]:
         """Ranges of dates whose tables are held at once."""
-        step = max(1, TABLE_CELLS // (max(self.fit.model.k, 1) * self.fit.plan.width))
+        step = max(1, TABLE_CELLS // (max(self.fit.model.k - (not self.dense), 1) * self.fit.plan.width))
         for a, b in ((warm, first), (first, stop)):
             for low in range(a, b, step):
                 yield low, min(low + step, b)
