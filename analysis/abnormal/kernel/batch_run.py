@@ -159,6 +159,7 @@ class Run:
                         tally.add(block.e)
                 if pairs is not None:
                     pairs.add(block, pieces, low - warm)
+                del block  # so that the next block goes to the same memory, which is in the cache
         ranks = [RankSums(t.sums, t.n) for t in tallies]
         if pairs is None:
             return Part(ranks, None, None)
