@@ -17,10 +17,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import measure
 import numpy as np
+
+if TYPE_CHECKING:
+    from abnormal.inference._bars import PairBars
 
 BARS, BEFORE, AFTER = 390, 20, 5
 DAYS = BEFORE + AFTER
@@ -61,41 +64,60 @@ def made(events: int, seed: int = 1) -> Data:
 
 def ours(data: Data) -> Answer:
     """The functions a study on bars is made of, in its blocks."""
-    from abnormal.domain import Sample
-    from abnormal.inference._bars import ClockSums, PairBars, clock_sums
-    from abnormal.inference.same_clock import path_p
-    from abnormal.intraday_fit import standardised
-    from abnormal.registry import MODELS
-
-    model = MODELS.get("intraday_market")
-    n, size = data.r.shape[0], DAYS * BARS
-    is_bar, exists, never = np.ones(BARS, bool), np.ones((DAYS, BARS), bool), np.zeros((DAYS, BARS), bool)
-    est = np.arange(DAYS) < BEFORE
-    offsets = np.arange(size) - BEFORE * BARS
-    places = np.arange(size)
+    n = data.r.shape[0]
     out = Answer(np.empty((n, 3)), np.empty((n, BARS)), np.empty((n, LENGTH)), np.empty((n, LENGTH)))
     for start in range(0, n, BLOCK):
         part = slice(start, min(start + BLOCK, n))
-        e = part.stop - part.start
-        sample = Sample(
-            offsets=offsets, y=data.r[part].reshape(e, -1), x=data.now[part].reshape(e, -1, 1), names=("market",),
-            span=np.broadcast_to(np.ones(1), (e, size)), est=np.broadcast_to(np.repeat(est, BARS), (e, size)),
-            dates=np.broadcast_to(np.datetime64("NaT"), (e, size)), estimation=(-BEFORE * BARS, -1), event_id=("e",) * e,
-            ticker=("T",) * e, lead=data.lead[part].reshape(e, -1, 1), lag=data.lag[part].reshape(e, -1, 1),
-        )  # fmt: skip
-        fit = model(sample, {})
-        ar = fit.ar.reshape(e, DAYS, BARS)
-        scales = standardised(ar, np.tile(est, (e, 1)), is_bar, np.broadcast_to(never, ar.shape), {})
-        out.slopes[part], out.scale[part] = fit.coef[:, 2:], scales.sigma[:, None] * scales.f
-        for i in range(e):
-            bars = PairBars(
-                data.r[start + i], ar[i], is_bar, exists, never, est, BEFORE, places, BEFORE * BARS, True,
-                out.scale[start + i], scales.f[i], 1,
-            )  # fmt: skip
-            sums = clock_sums(bars, (0, LENGTH - 1))
-            assert isinstance(sums, ClockSums)
-            out.path[start + i], out.p[start + i] = sums.path, path_p(sums)
+        _block(Data(*(a[part] for a in data)), Answer(*(a[part] for a in out)))
     return out
+
+
+def _block(data: Data, out: Answer) -> None:
+    """Model, daily pattern and paths of some events."""
+    from abnormal.domain import Sample
+    from abnormal.inference._bars import PairBars
+    from abnormal.intraday_fit import standardised
+    from abnormal.registry import MODELS
+
+    e, size = data.r.shape[0], DAYS * BARS
+    is_bar, exists, never = np.ones(BARS, bool), np.ones((DAYS, BARS), bool), np.zeros((DAYS, BARS), bool)
+    est, places = np.arange(DAYS) < BEFORE, np.arange(size)
+    sample = Sample(
+        offsets=places - BEFORE * BARS, y=data.r.reshape(e, -1), x=data.now.reshape(e, -1, 1), names=("market",),
+        span=np.broadcast_to(np.ones(1), (e, size)), est=np.broadcast_to(np.repeat(est, BARS), (e, size)),
+        dates=np.broadcast_to(np.datetime64("NaT"), (e, size)), estimation=(-BEFORE * BARS, -1), event_id=("e",) * e,
+        ticker=("T",) * e, lead=data.lead.reshape(e, -1, 1), lag=data.lag.reshape(e, -1, 1),
+    )  # fmt: skip
+    fit = MODELS.get("intraday_market")(sample, {})
+    ar = fit.ar.reshape(e, DAYS, BARS)
+    scales = standardised(ar, np.tile(est, (e, 1)), is_bar, np.broadcast_to(never, ar.shape), {})
+    out.slopes[:], out.scale[:] = fit.coef[:, 2:], scales.sigma[:, None] * scales.f
+    for i in range(e):
+        bars = PairBars(
+            data.r[i],
+            ar[i],
+            is_bar,
+            exists,
+            never,
+            est,
+            BEFORE,
+            places,
+            BEFORE * BARS,
+            True,
+            out.scale[i],
+            scales.f[i],
+            1,
+        )
+        out.path[i], out.p[i] = _path(bars)
+
+
+def _path(bars: PairBars) -> tuple[np.ndarray, np.ndarray]:
+    from abnormal.inference._bars import ClockSums, clock_sums
+    from abnormal.inference.same_clock import path_p
+
+    sums = clock_sums(bars, (0, LENGTH - 1))
+    assert isinstance(sums, ClockSums)
+    return sums.path, path_p(sums)
 
 
 # ------------------------------------------------------------------------------------------------ a statsmodels loop
