@@ -231,6 +231,12 @@ def _disjoint(case: Case, window: Window) -> bool:
 
 def thin_share(case: Case) -> float:
     """Largest share of estimation sessions without a trade over the pairs."""
+    if "thin_share" not in case.ar.cache:
+        case.ar.cache["thin_share"] = _thin_share(case)
+    return float(case.ar.cache["thin_share"])
+
+
+def _thin_share(case: Case) -> float:
     worst = 0.0
     for i in range(case.size):
         rec = case.recording(i)

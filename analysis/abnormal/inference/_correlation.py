@@ -6,7 +6,7 @@ two blocks share: nothing is looped over pairs, and blocks far apart in time cos
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -108,8 +108,10 @@ def _unit(a: FloatArray) -> FloatArray:
     return d / np.where(length > 1e-12, length, np.nan)[:, None]
 
 
-def _blocks(r: _Residuals) -> Iterator[tuple[slice, slice, FloatArray, BoolArray, BoolArray]]:
-    """(rows a, rows b, rho, enough, i<j) for every pair of blocks that shares sessions; rho is 0 where not `enough`."""
+def _blocks(
+    r: _Residuals, wanted: Callable[[slice, slice], bool] = lambda a, b: True
+) -> Iterator[tuple[slice, slice, FloatArray, BoolArray, BoolArray]]:
+    """(rows a, rows b, rho, enough, i<j) for every wanted pair of blocks that shares sessions; rho is 0 where not `enough`."""
     size = r.e.shape[0]
     cuts = [slice(k, min(k + BLOCK, size)) for k in range(0, size, BLOCK)]
     have = np.isfinite(r.e)
@@ -118,7 +120,7 @@ def _blocks(r: _Residuals) -> Iterator[tuple[slice, slice, FloatArray, BoolArray
     for k, sa in enumerate(cuts):
         for sb in cuts[k:]:
             low, high = max(first[sa].min(), first[sb].min()), min(last[sa].max(), last[sb].max())
-            if low > high:
+            if low > high or not wanted(sa, sb):
                 continue
             a, wa = _on_axis(r, sa, int(low), int(high))
             b, wb = (a, wa) if sa == sb else _on_axis(r, sb, int(low), int(high))
@@ -265,13 +267,11 @@ def _weighted(ar: AbnormalReturns, window: Window, rows: IntArray) -> Correlatio
 def _blocks_meeting(
     ar: AbnormalReturns, r: _Residuals, window: Window
 ) -> Iterator[tuple[slice, slice, FloatArray, BoolArray, BoolArray]]:
-    """Blocks of pairs some of whose event windows meet."""
+    """Blocks of pairs some of whose event windows may meet."""
     cols = ar.columns(window)
     dates = ar.dates[r.rows, cols]
     first, last = np.nanmin(dates, axis=1), np.nanmax(dates, axis=1)
-    for sa, sb, rho, enough, upper in _blocks(r):
-        if max(first[sa].min(), first[sb].min()) <= min(last[sa].max(), last[sb].max()):
-            yield sa, sb, rho, enough, upper
+    return _blocks(r, lambda a, b: max(first[a].min(), first[b].min()) <= min(last[a].max(), last[b].max()))
 
 
 def correlation_of(ar: AbnormalReturns, window: Window, align: str = "calendar") -> Correlation:

@@ -6,7 +6,7 @@ import csv
 import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -64,6 +64,10 @@ class TickerTable:
     """Known tickers in the order of the file; of several lines of one firm the first is its home listing."""
 
     rows: tuple[TickerRow, ...]
+    _by_ticker: dict[Ticker, TickerRow] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_ticker", {row.ticker: row for row in self.rows})
 
     @property
     def tickers(self) -> list[Ticker]:
@@ -76,11 +80,11 @@ class TickerTable:
         return iter(self.rows)
 
     def __contains__(self, ticker: object) -> bool:
-        return ticker in _by_ticker(self.rows)
+        return ticker in self._by_ticker
 
     def __getitem__(self, ticker: Ticker) -> TickerRow:
         """The row of a ticker; UnknownName with the nearest tickers where there is none."""
-        found = _by_ticker(self.rows).get(ticker)
+        found = self._by_ticker.get(ticker)
         if found is None:
             near = self.nearest(ticker)
             raise UnknownName("ticker", ticker, hint=f"Nearest: {', '.join(near)}" if near else "")
@@ -88,7 +92,7 @@ class TickerTable:
 
     def get(self, ticker: Ticker) -> TickerRow | None:
         """The row of a ticker, or None."""
-        return _by_ticker(self.rows).get(ticker)
+        return self._by_ticker.get(ticker)
 
     def listing_date(self, ticker: Ticker) -> dt.date | None:
         """First day of trading, where a source gives it."""
@@ -184,11 +188,6 @@ def _row(record: dict[str, str], path: Path, line: int) -> TickerRow:
 
 Rows = tuple[TickerRow, ...]
 Owners = dict[str, tuple[str, tuple[Ticker, ...]]]
-
-
-@lru_cache(maxsize=8)
-def _by_ticker(rows: Rows) -> dict[Ticker, TickerRow]:
-    return {row.ticker: row for row in rows}
 
 
 @lru_cache(maxsize=8)
