@@ -12,7 +12,6 @@ from model_cases import EST_COLUMNS, car_and_se, clustered_sample, coefficient, 
 from abnormal.errors import SpecError
 from abnormal.kernel import garch as kernel
 from twin import models as twin
-from twin import public
 
 KINDS = ("garch", "gjr", "egarch")
 PARAMETERS = {
@@ -239,14 +238,25 @@ def test_without_the_package_the_reason_names_the_extra(monkeypatch) -> None:
     assert all('pip install "abnormal[models]"' in r for r in ar.reason)
 
 
-def test_a_flat_likelihood_is_searched_from_other_starts() -> None:
-    """The package's own EGARCH start fails on firms without any effect; the second one must not end below a constant."""
+def test_a_flat_likelihood_is_searched_from_other_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package's own EGARCH start fails on firms without any effect; the second one must not end below a constant.
+
+    On which firms it fails hangs on the last bit of the numerical library, so here it is made to fail on all.
+    """
+    from arch.univariate.base import ARCHModel
+
+    whole = ARCHModel.fit
+
+    def fails_at_first(self, *args, starting_values=None, **kwargs):
+        if starting_values is None:
+            raise ValueError("not from here")
+        return whole(self, *args, starting_values=starting_values, **kwargs)
+
+    monkeypatch.setattr(ARCHModel, "fit", fails_at_first)
     sample = clustered_sample(range(7))
-    data = public.clustered()
-    failed = [oracle("egarch", data["ret"][20:260, i], data["mkt"][20:260]).convergence_flag for i in range(6)]
     ar = run("egarch", sample)
-    assert any(failed) and ar.reason == ("",) * 7
-    assert set(ar.notes["second_start"]) == {(f"e{i}", f"F{i}") for i in np.flatnonzero(failed)}
+    assert ar.reason == ("",) * 7
+    assert set(ar.notes["second_start"]) == {(f"e{i}", f"F{i}") for i in range(7)}
     for i in range(6):
         rows = np.flatnonzero(ar.est[i])
         e = 100 * ar.ar[i, rows]
