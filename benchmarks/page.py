@@ -36,9 +36,10 @@ study = ab.run(events, ab.Returns(returns), spec, benchmark=market, threads=2)  
 ```
 
 All figures below are CPU seconds of one process with one numerical thread unless said otherwise, medians of runs taken in
-turn; a ratio is the median of the ratios of each turn. The events are invented, of fixed seed: 1,000 securities, 2,520
-sessions, 250 sessions to estimate on, a window of 21. The battery is AR, CAR, t_xs, patell, bmp, kp_bmp, corrado_zivney,
-sign, gen_sign.
+turn; a ratio is the median of the ratios of each turn. On a machine whose memory others share, ratios move by a tenth and
+more from run to run: what waits for memory slows down more than a loop of Python does. The events are invented, of fixed
+seed: 1,000 securities, 2,520 sessions, 250 sessions to estimate on, a window of 21. The battery is AR, CAR, t_xs, patell,
+bmp, kp_bmp, corrado_zivney, sign, gen_sign.
 """
 
 TAIL = """
