@@ -130,7 +130,7 @@ class Run:
         plan, want = self.fit.plan, self.wanted
         warm = first
         if want.comovement and stop > first:
-            warm = int(np.searchsorted(self.dates, self.dates[first] - self.reach))
+            warm = int(self.dates.searchsorted(self.dates[first] - self.reach))
         rows = min(max(self.chunk, ATOM), max(int(self.edges[stop] - self.edges[warm]), 1))
         tallies = [RankTally(plan.m, columns, rows) for columns in plan.events] if want.ranks else []
         pairs: Comovement | None = None
@@ -174,10 +174,10 @@ class Run:
     def _blocks(self, low: int, high: int) -> Iterator[tuple[slice, Pieces]]:
         """Events and pieces of each block of dates low..high: whole pieces, together at most `chunk` events (or one piece)."""
         start, stop = int(self.edges[low]), int(self.edges[high])
-        first, last = np.searchsorted(self.cuts, [start, stop]).tolist()
+        first, last = int(self.cuts.searchsorted(start)), int(self.cuts.searchsorted(stop))
         cuts = self.cuts
         while first < last:
-            to = max(int(np.searchsorted(cuts[: last + 1], cuts[first] + self.chunk, side="right")) - 1, first + 1)
+            to = max(min(int(cuts.searchsorted(cuts[first] + self.chunk, side="right")) - 1, last), first + 1)
             edges = cuts[first : to + 1]
             pieces = Pieces(edges - edges[0], self.whose[first:to] - low, self.last[first:to])
             yield slice(int(edges[0]), int(edges[-1])), pieces
