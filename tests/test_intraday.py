@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -297,6 +298,39 @@ def test_the_bar_model_is_the_twin():
     )  # an edge has no neighbour
     with_alpha = MODELS.get("intraday_market")(sample, {"alpha": True})
     assert with_alpha.k[0] == 4 and with_alpha.coef[0, 0] != 0
+
+
+def joined(samples):
+    """Samples of one pair each as one of many."""
+    stacked = {
+        name: np.concatenate([getattr(s, name) for s in samples]) for name in ("y", "x", "span", "est", "dates", "lead", "lag")
+    }  # fmt: skip
+    many = tuple(str(i) for i in range(len(samples)))
+    return replace(samples[0], **stacked, event_id=many, ticker=many)
+
+
+def test_a_pair_has_the_same_numbers_whatever_pairs_are_beside_it():
+    """Also beside pairs whose market does not move, hardly moves apart from its neighbour bars, or is missing."""
+    rng = np.random.default_rng(5)
+    samples = []
+    for i in range(19):
+        market = 0.001 * rng.standard_normal((12, 20))
+        if i == 3:
+            market[:] = 0.0
+        if i == 11:
+            market = 0.001 * np.cumsum(np.cumsum(rng.standard_normal((12, 20)), axis=1), axis=1)
+        if i == 16:
+            market[2:5] = np.nan
+        samples.append(
+            bar_sample(1.1 * np.nan_to_num(market) + 0.0005 * rng.standard_normal((12, 20)), market, range(10), 11)
+        )
+    model = MODELS.get("intraday_market")
+    together = model(joined(samples), {})
+    assert [bool(r) for r in together.reason] == [i == 3 for i in range(19)]
+    for i, sample in enumerate(samples):
+        alone = model(sample, {})
+        for name in ("ar", "coef", "g", "sigma", "m", "r2", "est"):
+            np.testing.assert_array_equal(getattr(together, name)[i], getattr(alone, name)[0], err_msg=f"{name} of {i}")
 
 
 def test_the_bar_model_says_what_it_lacks():

@@ -144,14 +144,14 @@ def _solve(fit: _Fit, cross: FloatArray, y: FloatArray, cols: slice) -> None:
     """
     k = cross.shape[1] - 1
     within, against = cross[:, :k, :k], cross[:, :k, k:]
+    unit = np.broadcast_to(np.eye(k), within.shape)
     well = _well_apart(within) & (fit.m >= k)
-    if well.all():
-        unit = np.broadcast_to(np.eye(k), within.shape)
-        solved = np.linalg.solve(within, np.concatenate([against, unit], axis=2))
-        fit.coef[:], fit.g[:], fit.full_rank[:] = solved[:, :, 0], solved[:, :, 1:], True
-        return
-    qr = ols.least_squares(y[:, cols], fit.z[:, :, cols].transpose(0, 2, 1), fit.use[:, cols])
-    fit.coef[:], fit.g[:], fit.full_rank[:] = qr.coef, qr.g, qr.full_rank
+    solved = np.linalg.solve(np.where(well[:, None, None], within, unit), np.concatenate([against, unit], axis=2))
+    fit.coef[:], fit.g[:], fit.full_rank[:] = solved[:, :, 0], solved[:, :, 1:], well
+    rest = np.flatnonzero(~well)
+    if rest.size:
+        qr = ols.least_squares(y[rest, cols], fit.z[rest, :, cols].transpose(0, 2, 1), fit.use[rest, cols])
+        fit.coef[rest], fit.g[rest], fit.full_rank[rest] = qr.coef, qr.g, qr.full_rank
 
 
 def _well_apart(within: FloatArray) -> BoolArray:
@@ -159,12 +159,16 @@ def _well_apart(within: FloatArray) -> BoolArray:
     length = np.sqrt(np.einsum("ekk->ek", within))
     with np.errstate(invalid="ignore", divide="ignore"):
         scaled = within / length[:, :, None] / length[:, None, :]
-    if not np.isfinite(scaled).all():
-        return np.zeros(len(within), bool)
+    sound = np.isfinite(scaled).all(axis=(1, 2))
+    unit = np.eye(within.shape[1])
+    if not sound.all():
+        scaled[~sound] = unit
     try:
-        return np.einsum("ekk->ek", np.linalg.cholesky(scaled)).min(axis=1) > WELL_APART
-    except np.linalg.LinAlgError:
-        return np.zeros(len(within), bool)
+        lower = np.linalg.cholesky(scaled)
+    except np.linalg.LinAlgError:  # some regressors are one another's sum: find whose
+        sound &= np.linalg.eigvalsh(scaled)[:, 0] > WELL_APART**4
+        lower = np.linalg.cholesky(np.where(sound[:, None, None], scaled, unit))
+    return sound & (np.einsum("ekk->ek", lower).min(axis=1) > WELL_APART)
 
 
 def _regressors(own: FloatArray, sample: Sample, part: slice, alpha: bool, use: BoolArray) -> tuple[IntArray, IntArray]:
