@@ -1,6 +1,7 @@
 """500 news at minute bars: the package against a statsmodels loop and a pandas groupby, in CPU seconds of one run.
 
-    python benchmarks/intraday.py                  the comparison
+    python benchmarks/intraday.py                  the comparison, one JSON document
+    python benchmarks/intraday.py --write          kept in benchmarks/results/intraday.json, for docs/performance.md as well
     python benchmarks/intraday.py --scan 100e6     that many minute rows, ticker by ticker out of a store, peak memory
 
 Every contender gets the same bar returns of share and market (20 sessions to estimate on, the event session and four
@@ -12,10 +13,10 @@ its p at every bar among the same clock times of the estimation sessions. They a
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,6 +30,7 @@ BARS, BEFORE, AFTER = 390, 20, 5
 DAYS = BEFORE + AFTER
 LENGTH = AFTER * BARS
 BLOCK = 16
+RESULTS = Path(__file__).resolve().parent / "results" / "intraday.json"
 
 
 class Data(NamedTuple):
@@ -202,30 +204,23 @@ def same(a: Answer, b: Answer) -> None:
         np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=1e-8, atol=1e-12, err_msg=name)
 
 
-def compare(events: int, groupby_events: int, repeats: int) -> None:
+def compare(events: int, groupby_events: int, repeats: int) -> dict[str, Any]:
+    """Milliseconds of CPU an event of each contender, and how many times the package's own."""
     small = made(4, seed=2)
     first = ours(small)
     same(first, statsmodels_loop(small))
     same(first, pandas_groupby(small))
     data = made(events)
     part = Data(*(a[:groupby_events] for a in data))
-    calls: dict[str, Callable[[], Any]] = {
-        "abnormal": lambda: ours(data), "statsmodels loop": lambda: statsmodels_loop(data)
+    times = measure.in_turn({"abnormal": lambda: ours(data), "statsmodels": lambda: statsmodels_loop(data)}, repeats)
+    own, loop = ({**times[name], "events_timed": events} for name in ("abnormal", "statsmodels"))
+    grouped = measure.timed(lambda: pandas_groupby(part))[0] / groupby_events
+    return {
+        "machine": measure.machine(), "events": events, "groupby_events": groupby_events, "repeats": repeats, "bars": BARS,
+        "sessions_before": BEFORE, "sessions_after": AFTER, "abnormal_ms": 1e3 * own["cpu_s"] / events,
+        "statsmodels_ms": 1e3 * loop["cpu_s"] / events, "groupby_ms": 1e3 * grouped,
+        "times_statsmodels": measure.times_faster(loop, own), "times_groupby": grouped * events / own["cpu_s"],
     }  # fmt: skip
-    found = measure.in_turn(calls, repeats)
-    found["pandas groupby"] = measure.in_turn({"groupby": lambda: pandas_groupby(part)}, 1)["groupby"]
-    sizes = {"abnormal": events, "statsmodels loop": events, "pandas groupby": groupby_events}
-    print(f"{events} events, {BEFORE} sessions of {BARS} bars to estimate on, {AFTER} for the window")
-    for name, times in found.items():
-        times["events_timed"] = sizes[name]
-        own = (
-            found["abnormal"]
-            if sizes[name] == events
-            else {**found["abnormal"], "cpu_each_s": [found["abnormal"]["cpu_s"]]}
-        )
-        ratio = "" if name == "abnormal" else f"{measure.times_faster(times, own):8.1f} times"
-        print(f"  {name:18s} {1e3 * times['cpu_s'] / sizes[name]:9.3f} ms an event{ratio}")
-    print(f"  CPU; medians of {repeats} turns, each ratio within a turn; the groupby once on {groupby_events} events")
 
 
 # ------------------------------------------------------------------------------------------------ one hundred million rows
@@ -276,12 +271,16 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=500)
     parser.add_argument("--groupby-events", type=int, default=10, help="events the slow groupby runs on (scaled up)")
     parser.add_argument("--repeats", type=int, default=5, help="turns of the package and the statsmodels loop")
+    parser.add_argument("--write", action="store_true", help=f"keep the comparison in {RESULTS.name}")
     parser.add_argument("--scan", type=float, metavar="ROWS", help="scan this many minute rows instead")
     given = parser.parse_args()
     if given.scan:
         scan(given.scan)
     else:
-        compare(given.events, given.groupby_events, given.repeats)
+        found = compare(given.events, given.groupby_events, given.repeats)
+        if given.write:
+            RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

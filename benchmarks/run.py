@@ -32,7 +32,8 @@ from abnormal.kernel.batch import Batch, Wanted, mean_correlation, run_batch
 from abnormal.kernel.batch_dates import Model
 
 HERE = Path(__file__).resolve().parent
-RESULTS, PAGE = HERE / "results" / "latest.json", HERE.parent / "docs" / "performance.md"
+RESULTS, BARS = HERE / "results" / "latest.json", HERE / "results" / "intraday.json"
+PAGE = HERE.parent / "docs" / "performance.md"
 FULL, NO_RANKS = Wanted(), Wanted(ranks=False)
 SMALLER = 100_000  # events a study of a million is held against
 LOOPED = 400  # events of the statsmodels loop at a time
@@ -352,7 +353,7 @@ def main() -> int:
 
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        PAGE.write_text(page(found), encoding="utf-8")
+        PAGE.write_text(page(found, json.loads(BARS.read_text())), encoding="utf-8")
     print(json.dumps(found, indent=1))
     return int(not all(g["holds"] for g in found["goals"]))
 
