@@ -168,10 +168,11 @@ def _start(found: dict[str, Any]) -> str:
 
 
 def _bars(found: dict[str, Any]) -> str:
+    before, bars, after = found["sessions_before"], found["bars"], found["sessions_after"]
     return (
-        f"## Minute bars\n\n{found['events']} events with {found['sessions_before']} sessions of {found['bars']} bars to estimate "
-        f"on and {found['sessions_after']} for the window: market model with a lead and a lag, daily pattern, abnormal returns, "
-        f"and the path of the cumulative abnormal return with its same-clock p at every bar. {found['abnormal_ms']:.2f} ms of CPU an "
-        f"event; a loop of `statsmodels` OLS takes {_short(found['times_statsmodels'])} times that, a `groupby` of pandas "
-        f"{_short(found['times_groupby'])} times. All three give the same numbers."
+        f"## Minute bars\n\n{found['events']} events with {before} sessions of {bars} bars to estimate on and {after} for the "
+        "window: market model with a lead and a lag, daily pattern, abnormal returns, and the path of the cumulative abnormal "
+        f"return with its same-clock p at every bar. {found['abnormal_ms']:.2f} ms of CPU an event; a loop of `statsmodels` OLS "
+        f"takes {_short(found['times_statsmodels'])} times that, a `groupby` of pandas {_short(found['times_groupby'])} times. "
+        "All three give the same numbers."
     )
