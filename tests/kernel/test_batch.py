@@ -15,6 +15,7 @@ from abnormal.kernel import batch_comove, ranks
 from abnormal.kernel.batch import Batch, Wanted, mean_correlation, residual_rows, run_batch
 from abnormal.kernel.batch_dates import Model, layout, stretches, tables
 from abnormal.kernel.batch_ranks import RankTally
+from abnormal.kernel.batch_run import stable_order
 from abnormal.registry import MODELS
 from build import Study, study, tape_of
 
@@ -325,6 +326,14 @@ def test_an_outlier_cut_off_does_not_spoil_the_rest() -> None:
         for side, part in ((0, est[:, d:]), (1, est[:, : 60 - d])):
             spread = np.sqrt(np.sum((part - part.mean(axis=1, keepdims=True)) ** 2, axis=1))
             np.testing.assert_allclose(1.0 / inverse[side, d], spread, rtol=1e-9)
+
+
+def test_order_by_packed_keys_is_that_of_a_stable_sort(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = np.random.default_rng(6).integers(-3, 40, 500)  # many are equal
+    want = np.argsort(key, kind="stable")
+    for few, limit in ((0, 40), (1_000, 40), (0, 1 << 62)):  # packed; few; too large to pack
+        monkeypatch.setattr("abnormal.kernel.batch_run.FEW", few)
+        np.testing.assert_array_equal(stable_order(key, limit), want)
 
 
 def test_stretches_and_multipliers() -> None:

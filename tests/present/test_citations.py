@@ -3,22 +3,11 @@
 import re
 
 import pytest
-from run_once import bundled
 
 from abnormal.present import citations
 from abnormal.registry import CHECKS, MODELS, TESTS
 
 EVERY = [*MODELS, *TESTS, *CHECKS]
-
-
-@pytest.fixture(scope="module")
-def single():
-    return bundled("anthropic_export_order")
-
-
-@pytest.fixture(scope="module")
-def pair():
-    return bundled("anthropic_order_two_labs")
 
 
 @pytest.mark.parametrize("method", EVERY, ids=lambda m: f"{m.kind}-{m.name}")

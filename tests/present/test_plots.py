@@ -18,16 +18,6 @@ from abnormal.present.plots import NAMES, Plots
 
 
 @pytest.fixture(scope="module")
-def single():
-    return bundled("anthropic_export_order")
-
-
-@pytest.fixture(scope="module")
-def pair():
-    return bundled("anthropic_order_two_labs")
-
-
-@pytest.fixture(scope="module")
 def two_dates():
     return bundled("lockup_expirations_2026")
 

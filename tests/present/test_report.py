@@ -25,11 +25,6 @@ STUDIES = (
 
 
 @pytest.fixture(scope="module")
-def single():
-    return bundled("anthropic_export_order")
-
-
-@pytest.fixture(scope="module")
 def data(single):
     return report_data(single)
 

@@ -14,6 +14,7 @@ from ..domain import AbnormalReturns, BoolArray, FloatArray, IntArray, Window
 from ..inference._window import estimation_block
 from ..kernel.batch import Batch, Model, residual_rows
 from ..kernel.batch_comove import MIN_COMMON
+from ..kernel.correlation import pairwise_complete
 from .asked import Codes
 from .held import Prices
 from .placed import Placed
@@ -161,14 +162,7 @@ def pairwise(day_a: Codes, a: FloatArray, day_b: Codes, b: FloatArray) -> tuple[
     width = high - low + a.shape[1]
     va, wa = _on_sessions(day_a - low, a, width)
     vb, wb = (va, wa) if b is a else _on_sessions(day_b - low, b, width)
-    n = wa @ wb.T
-    sa, sb = va @ wb.T, wa @ vb.T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        aa = (va * va) @ wb.T - sa * sa / n
-        bb = wa @ (vb * vb).T - sb * sb / n
-        rho = (va @ vb.T - sa * sb / n) / np.sqrt(aa * bb)
-        rho = np.where((aa > 1e-24) & (bb > 1e-24), rho, np.nan)
-    return np.clip(rho, -1.0, 1.0), n
+    return pairwise_complete(va, wa, vb, wb)
 
 
 def _on_sessions(shift: Codes, rows: FloatArray, width: int) -> tuple[FloatArray, FloatArray]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..domain import AbnormalReturns, BoolArray, FloatArray, IntArray, Window
+from ..kernel.correlation import pairwise_complete
 from ._cross import usable_rows
 from ._window import distinct_dates, estimation_block
 
@@ -89,18 +90,6 @@ def _on_axis(r: _Residuals, of: slice, low: int, high: int) -> tuple[FloatArray,
     return values, mask
 
 
-def _pearson(a: FloatArray, wa: FloatArray, b: FloatArray, wb: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Pairwise complete correlations (Na, Nb), NaN where a side does not vary, and the numbers of common sessions."""
-    n = wa @ wb.T
-    sa, sb = a @ wb.T, wa @ b.T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        va = (a * a) @ wb.T - sa * sa / n
-        vb = wa @ (b * b).T - sb * sb / n
-        rho = (a @ b.T - sa * sb / n) / np.sqrt(va * vb)
-        rho = np.where((va > 1e-24) & (vb > 1e-24), rho, np.nan)
-    return np.clip(rho, -1.0, 1.0), n
-
-
 def _unit(a: FloatArray) -> FloatArray:
     """Rows of a centred and scaled to length 1; NaN where a row does not vary."""
     d = a - a.mean(axis=1, keepdims=True)
@@ -124,7 +113,7 @@ def _blocks(
                 continue
             a, wa = _on_axis(r, sa, int(low), int(high))
             b, wb = (a, wa) if sa == sb else _on_axis(r, sb, int(low), int(high))
-            rho, n = _pearson(a, wa, b, wb)
+            rho, n = pairwise_complete(a, wa, b, wb)
             enough = (n >= MIN_PAIR_OBS) & np.isfinite(rho)
             upper = np.arange(sa.start, sa.stop)[:, None] < np.arange(sb.start, sb.stop)[None, :]
             yield sa, sb, np.where(enough, rho, 0.0), enough, upper
